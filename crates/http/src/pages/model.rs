@@ -1,0 +1,136 @@
+//! What every page knows, and the page for errors that belong to no capability.
+
+use serde::Serialize;
+
+/// The frame around every page. Each page model has it as its field `shell`.
+#[derive(Clone, Serialize)]
+pub struct Shell {
+    /// Path prefix of the tenant: empty for the default tenant, otherwise such as `/t/acme`. Without a slash at the end.
+    pub base: String,
+    /// What the visitor knows the place by: the tenant's display name.
+    pub name: String,
+}
+
+/// A path on this server, the only thing a link on a page may lead to. No scheme and no host fit in, so a link can neither run
+/// script nor leave the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct LocalPath(String);
+
+impl LocalPath {
+    /// Takes a path with an optional query. None for anything that a browser, or a proxy that decodes once, might read as another
+    /// origin (`//host`, `/\host`, `/%2Fhost`), and for spaces and control characters.
+    pub fn new(path: &str) -> Option<LocalPath> {
+        let rest = path.strip_prefix('/')?;
+        let start = rest.get(..3).unwrap_or(rest).to_ascii_lowercase();
+        let other_origin = start.starts_with('/') || start == "%2f" || start == "%5c";
+        let clean = path
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        (!other_origin && clean).then(|| LocalPath(path.to_owned()))
+    }
+
+    /// The path as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `error.html`: something went wrong that no capability has a page of its own for.
+#[derive(Serialize)]
+pub struct ErrorPage {
+    pub shell: Shell,
+    pub kind: ErrorKind,
+    /// Stable machine code for support, for example `account_deleted`; never free text from a dependency.
+    pub code: Option<String>,
+    /// Minutes to wait, rounded up, where the answer has a `Retry-After`.
+    pub retry_minutes: Option<u32>,
+    /// What the visitor quotes and the operator finds in the log.
+    pub correlation_id: String,
+}
+
+/// What kind of error, which decides the words and the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// 400
+    BadRequest,
+    /// 403
+    Forbidden,
+    /// 404
+    NotFound,
+    /// 405
+    MethodNotAllowed,
+    /// 413
+    TooLarge,
+    /// 429
+    TooManyRequests,
+    /// 500
+    Internal,
+    /// 503
+    Unavailable,
+}
+
+impl ErrorKind {
+    /// Every kind; each needs its `error.title.…` and `error.advice.…` messages.
+    pub const ALL: [ErrorKind; 8] = [
+        ErrorKind::BadRequest,
+        ErrorKind::Forbidden,
+        ErrorKind::NotFound,
+        ErrorKind::MethodNotAllowed,
+        ErrorKind::TooLarge,
+        ErrorKind::TooManyRequests,
+        ErrorKind::Internal,
+        ErrorKind::Unavailable,
+    ];
+
+    /// The HTTP status that goes with the page.
+    pub fn status(self) -> u16 {
+        match self {
+            ErrorKind::BadRequest => 400,
+            ErrorKind::Forbidden => 403,
+            ErrorKind::NotFound => 404,
+            ErrorKind::MethodNotAllowed => 405,
+            ErrorKind::TooLarge => 413,
+            ErrorKind::TooManyRequests => 429,
+            ErrorKind::Internal => 500,
+            ErrorKind::Unavailable => 503,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LocalPath;
+
+    #[test]
+    fn b48_only_a_path_on_this_server_becomes_a_link() {
+        for good in [
+            "/",
+            "/account",
+            "/t/acme/login?return_to=%2Fauthorize%3Fx",
+            "/a//b",
+            "/%20",
+        ] {
+            assert!(LocalPath::new(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "account",
+            "https://h",
+            "//h",
+            "/\\h",
+            "\\/h",
+            "/%2f%2fh",
+            "/%2Fh",
+            "/%5Ch",
+            "javascript:alert(1)",
+            "/a\r\nb",
+            "/\t/h",
+            "/a b",
+            "/ä",
+        ] {
+            assert!(LocalPath::new(bad).is_none(), "{bad}");
+        }
+    }
+}
