@@ -1,0 +1,13 @@
+//! Pure judgement: is it alive, how long may it live, is this redirect, scope, resource or address acceptable.
+//!
+//! Every function here is a function of its arguments. Facts come from the store, the verdict goes back to whoever asked.
+
+pub mod email;
+pub mod lifetime;
+pub mod liveness;
+pub mod password;
+pub mod pkce;
+pub mod redirect;
+pub mod refresh;
+pub mod resource;
+pub mod status;

@@ -1,0 +1,310 @@
+//! How long may it live? The one place that makes an [`ExpiresAt`], and the only file with durations.
+//!
+//! The shortest of all caps wins: the configured lifetime, the client's, the tenant's maximum, each scope's maximum
+//! and the end of every ancestor that binds. What was asked explicitly and is too long is refused; what was not asked is
+//! clamped. An ancestor that ends at this very second leaves no room, and nothing is minted.
+
+use curfew_protocol::{Lifetime, Timestamp};
+
+/// When a credential ends. Made here only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExpiresAt(Timestamp);
+
+impl ExpiresAt {
+    pub const fn timestamp(self) -> Timestamp {
+        self.0
+    }
+}
+
+/// What a lifetime is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Credential {
+    AccessToken,
+    RefreshFamily,
+    AuthorizationCode,
+    Session,
+    AdminSession,
+    Approval,
+    Consent,
+    ClientGrant,
+    Invitation,
+    PasswordReset,
+    Bootstrap,
+}
+
+/// No credential may be minted with this lifetime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LifetimeRefusal {
+    #[error("the requested lifetime is longer than the {longest} allowed")]
+    TooLong { longest: Lifetime },
+    #[error("a lifetime is at least one second")]
+    Zero,
+    #[error("what this would be derived from has ended")]
+    AncestorEnded,
+}
+
+/// Everything that bears on one lifetime.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caps<'a> {
+    /// What the request asks for.
+    pub asked: Option<Lifetime>,
+    /// What the client is registered with.
+    pub client: Option<Lifetime>,
+    /// The tenant's maximum for this kind.
+    pub tenant: Option<Lifetime>,
+    /// The maximum of each granted scope that has one.
+    pub scopes: &'a [Lifetime],
+    /// The end of each ancestor that binds.
+    pub ancestors: &'a [Timestamp],
+}
+
+macro_rules! rules {
+    ($($(#[doc = $doc:literal])* $field:ident = $default:literal ($min:literal ..= $max:literal),)*) => {
+        /// The configured lifetimes, in seconds.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct LifetimeRules { $($(#[doc = $doc])* pub $field: Lifetime,)* }
+
+        impl Default for LifetimeRules {
+            fn default() -> Self {
+                Self { $($field: Lifetime::from_seconds($default),)* }
+            }
+        }
+
+        impl LifetimeRules {
+            /// Name, default, smallest and largest value (seconds), and meaning of each setting.
+            pub const REFERENCE: &'static [Setting] = &[$(Setting {
+                name: stringify!($field), default: $default, min: $min, max: $max,
+                meaning: concat!($($doc,)*),
+            },)*];
+
+            /// Sets one lifetime by name. `Err` tells the setting whose range was left; `None` that there is no such name.
+            pub fn set(&mut self, name: &str, seconds: u32) -> Option<Result<(), Setting>> {
+                let setting = *Self::REFERENCE.iter().find(|setting| setting.name == name)?;
+                if !(setting.min..=setting.max).contains(&seconds) {
+                    return Some(Err(setting));
+                }
+                match name { $(stringify!($field) => self.$field = Lifetime::from_seconds(seconds),)* _ => return None }
+                Some(Ok(()))
+            }
+
+            /// The value of one lifetime by name.
+            pub fn get(&self, name: &str) -> Option<Lifetime> {
+                match name { $(stringify!($field) => Some(self.$field),)* _ => None }
+            }
+        }
+    };
+}
+
+/// One row of the generated reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub name: &'static str,
+    pub default: u32,
+    pub min: u32,
+    pub max: u32,
+    pub meaning: &'static str,
+}
+
+rules! {
+    /// An access token.
+    access_token = 600 (1 ..= 86_400),
+    /// A refresh family, from its first token to its absolute end.
+    refresh_absolute = 7_776_000 (60 ..= 31_536_000),
+    /// A refresh token that nobody uses.
+    refresh_idle = 2_592_000 (60 ..= 31_536_000),
+    /// The time in which one reuse of a refresh token is taken for a lost answer.
+    refresh_grace = 10 (0 ..= 60),
+    /// An authorization code.
+    authorization_code = 60 (5 ..= 600),
+    /// A browser session, from the login to its absolute end.
+    session_absolute = 43_200 (60 ..= 2_592_000),
+    /// A browser session that nobody uses.
+    session_idle = 3_600 (30 ..= 2_592_000),
+    /// An administrator's browser session, absolute.
+    admin_session_absolute = 28_800 (60 ..= 86_400),
+    /// An administrator's browser session that nobody uses.
+    admin_session_idle = 900 (30 ..= 86_400),
+    /// How long a consent is remembered.
+    consent = 31_536_000 (0 ..= 94_608_000),
+    /// An approval that no refresh token is made from: as long as its longest access token may live.
+    approval = 31_536_000 (60 ..= 94_608_000),
+    /// The standing grant under which a client acts for itself; renewed as needed.
+    client_grant = 2_592_000 (60 ..= 31_536_000),
+    /// A mailed invitation.
+    invitation = 604_800 (60 ..= 2_592_000),
+    /// A mailed link to set a new password.
+    password_reset = 900 (60 ..= 86_400),
+    /// The secret with which the first administrator is made.
+    bootstrap = 86_400 (60 ..= 604_800),
+    /// How long a consent or login form may lie open.
+    interaction = 600 (30 ..= 3_600),
+    /// How long a client's previous secret stays good after a rotation.
+    secret_overlap = 86_400 (0 ..= 2_592_000),
+    /// How long rows are kept after they can no longer matter, before clean-up removes them.
+    retention = 86_400 (0 ..= 31_536_000),
+}
+
+/// No lifetime of any kind exceeds this (C06).
+const HARD_CAP: Lifetime = Lifetime::from_seconds(94_608_000);
+
+/// A browser session's idle end is moved at most this often; each move is a write.
+pub const IDLE_MOVE_STEP: Lifetime = Lifetime::from_seconds(300);
+
+/// How far a node's clock may differ from the database's before the node calls itself not ready.
+pub const CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(2);
+
+impl LifetimeRules {
+    const fn standard(&self, credential: Credential) -> Lifetime {
+        match credential {
+            Credential::AccessToken => self.access_token,
+            Credential::RefreshFamily => self.refresh_absolute,
+            Credential::AuthorizationCode => self.authorization_code,
+            Credential::Session => self.session_absolute,
+            Credential::AdminSession => self.admin_session_absolute,
+            Credential::Approval => self.approval,
+            Credential::Consent => self.consent,
+            Credential::ClientGrant => self.client_grant,
+            Credential::Invitation => self.invitation,
+            Credential::PasswordReset => self.password_reset,
+            Credential::Bootstrap => self.bootstrap,
+        }
+    }
+
+    /// The end of a `credential` born at `now`.
+    pub fn expires_at(
+        &self,
+        credential: Credential,
+        now: Timestamp,
+        caps: Caps<'_>,
+    ) -> Result<ExpiresAt, LifetimeRefusal> {
+        if caps.asked.is_some_and(|asked| asked.seconds() == 0) {
+            return Err(LifetimeRefusal::Zero);
+        }
+        let longest = self.longest(credential, now, caps);
+        if longest.seconds() == 0 {
+            return Err(LifetimeRefusal::AncestorEnded);
+        }
+        match caps.asked {
+            Some(asked) if asked > longest => Err(LifetimeRefusal::TooLong { longest }),
+            Some(asked) => Ok(ExpiresAt(now.after(asked))),
+            None => Ok(ExpiresAt(now.after(longest))),
+        }
+    }
+
+    fn longest(&self, credential: Credential, now: Timestamp, caps: Caps<'_>) -> Lifetime {
+        // A client registered with a lifetime of its own replaces the standard one; a request does so too.
+        let standard = caps.asked.map_or_else(
+            || caps.client.unwrap_or_else(|| self.standard(credential)),
+            |_| caps.client.map_or(self.standard(credential), |own| own.max(self.standard(credential))),
+        );
+        let own_caps = caps.tenant.into_iter().chain(caps.scopes.iter().copied());
+        let remainders = caps.ancestors.iter().map(|end| end.since(now));
+        own_caps.chain(remainders).fold(standard.min(HARD_CAP), Lifetime::min)
+    }
+
+    /// When an unused session goes idle: never after its absolute end (D07).
+    pub fn session_idle_at(&self, admin: bool, now: Timestamp, absolute: Timestamp) -> Timestamp {
+        let idle = if admin { self.admin_session_idle } else { self.session_idle };
+        now.after(idle).min(absolute)
+    }
+
+    /// When an unused refresh token goes idle: never after the family's absolute end.
+    pub fn refresh_idle_at(&self, now: Timestamp, absolute: Timestamp) -> Timestamp {
+        now.after(self.refresh_idle).min(absolute)
+    }
+}
+
+/// All that decides an access token's end but the tenant and the ancestor, which are known inside the transaction only.
+#[derive(Clone, Debug)]
+pub struct AccessTokenPlan {
+    pub rules: LifetimeRules,
+    pub client: Option<Lifetime>,
+    /// The maximum of each granted scope that has one.
+    pub scopes: Vec<Lifetime>,
+}
+
+impl AccessTokenPlan {
+    /// The end of a token born at `now` below an ancestor that ends at `ancestor`.
+    pub fn expires_at(
+        &self,
+        now: Timestamp,
+        tenant: Option<Lifetime>,
+        ancestor: Timestamp,
+    ) -> Result<ExpiresAt, LifetimeRefusal> {
+        let ancestors = [ancestor];
+        let caps =
+            Caps { asked: None, client: self.client, tenant, scopes: &self.scopes, ancestors: &ancestors };
+        self.rules.expires_at(Credential::AccessToken, now, caps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
+
+    fn seconds(value: u32) -> Lifetime {
+        Lifetime::from_seconds(value)
+    }
+
+    fn access_token(caps: Caps<'_>) -> Result<i64, LifetimeRefusal> {
+        LifetimeRules::default()
+            .expires_at(Credential::AccessToken, NOW, caps)
+            .map(|end| end.timestamp().since(NOW).seconds())
+    }
+
+    #[test]
+    fn the_shortest_cap_wins() {
+        let ancestor = [NOW.after(seconds(50))];
+        let scopes = [seconds(300), seconds(40)];
+        let cases: &[(Caps<'_>, i64)] = &[
+            (Caps::default(), 600),
+            (Caps { client: Some(seconds(900)), ..Caps::default() }, 900),
+            (Caps { client: Some(seconds(100)), ..Caps::default() }, 100),
+            (Caps { tenant: Some(seconds(70)), ..Caps::default() }, 70),
+            (Caps { client: Some(seconds(900)), tenant: Some(seconds(70)), ..Caps::default() }, 70),
+            (Caps { scopes: &scopes, ..Caps::default() }, 40),
+            (Caps { ancestors: &ancestor, ..Caps::default() }, 50),
+            (Caps { asked: Some(seconds(30)), ancestors: &ancestor, ..Caps::default() }, 30),
+        ];
+        for (caps, expected) in cases {
+            assert_eq!(access_token(*caps), Ok(*expected), "{caps:?}");
+        }
+    }
+
+    #[test]
+    fn c02_what_was_asked_and_is_too_long_is_refused_not_clamped() {
+        let ancestor = [NOW.after(seconds(50))];
+        let caps = Caps { asked: Some(seconds(51)), ancestors: &ancestor, ..Caps::default() };
+        assert_eq!(access_token(caps), Err(LifetimeRefusal::TooLong { longest: seconds(50) }));
+    }
+
+    #[test]
+    fn c09_an_ancestor_that_ends_now_leaves_no_room() {
+        for end in [NOW, Timestamp::from_seconds(NOW.seconds() - 1), Timestamp::from_seconds(i64::MIN)] {
+            let ancestors = [end];
+            let caps = Caps { ancestors: &ancestors, ..Caps::default() };
+            assert_eq!(access_token(caps), Err(LifetimeRefusal::AncestorEnded));
+        }
+    }
+
+    #[test]
+    fn c06_the_hard_cap_stands_above_all() {
+        let caps = Caps { client: Some(seconds(u32::MAX)), ..Caps::default() };
+        assert_eq!(access_token(caps), Ok(HARD_CAP.seconds()));
+    }
+
+    #[test]
+    fn d07_the_idle_end_never_passes_the_absolute_end() {
+        let absolute = NOW.after(seconds(5));
+        assert_eq!(LifetimeRules::default().session_idle_at(false, NOW, absolute), absolute);
+    }
+
+    #[test]
+    fn every_default_lies_in_its_own_range() {
+        for setting in LifetimeRules::REFERENCE {
+            assert!((setting.min..=setting.max).contains(&setting.default), "{}", setting.name);
+        }
+    }
+}

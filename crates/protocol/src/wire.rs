@@ -1,0 +1,63 @@
+//! Bodies of the wire.
+
+use serde::Serialize;
+
+use crate::ids::TokenId;
+use crate::time::Lifetime;
+
+/// A token response (RFC 6749 §5.1).
+#[derive(Debug, Serialize)]
+pub struct TokenResponse {
+    pub access_token: String,
+    pub token_type: &'static str,
+    pub expires_in: Lifetime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    pub scope: String,
+}
+
+/// An error response (RFC 6749 §5.2).
+#[derive(Debug, Serialize)]
+pub struct ErrorResponse<'a> {
+    pub error: &'a str,
+    pub error_description: &'a str,
+}
+
+/// An active introspection response (RFC 7662 §2.2). The inactive one is [`INACTIVE`].
+#[derive(Debug, Serialize)]
+pub struct ActiveToken<'a> {
+    pub active: bool,
+    pub scope: &'a str,
+    pub client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<&'a str>,
+    pub token_type: &'static str,
+    pub exp: i64,
+    pub iat: i64,
+    pub sub: &'a str,
+    pub aud: &'a str,
+    pub iss: &'a str,
+    pub jti: TokenId,
+}
+
+/// The same bytes for every cause (RFC 7662 §2.2).
+pub const INACTIVE: &str = r#"{"active":false}"#;
+
+/// Authorization server metadata (RFC 8414 §2).
+#[derive(Debug, Serialize)]
+pub struct Metadata {
+    pub issuer: String,
+    pub authorization_endpoint: String,
+    pub token_endpoint: String,
+    pub introspection_endpoint: String,
+    pub revocation_endpoint: String,
+    pub scopes_supported: Vec<String>,
+    pub response_types_supported: &'static [&'static str],
+    pub response_modes_supported: Vec<&'static str>,
+    pub grant_types_supported: Vec<&'static str>,
+    pub token_endpoint_auth_methods_supported: Vec<&'static str>,
+    pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    pub introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    pub code_challenge_methods_supported: &'static [&'static str],
+    pub authorization_response_iss_parameter_supported: bool,
+}

@@ -1,0 +1,119 @@
+//! Removes rows that can no longer matter: expired for longer than the retention, or hanging on nothing.
+//!
+//! Every row goes by its own expiry, in small batches, children before parents. A row that still refuses something (a tombstone, an
+//! epoch, an ended node that has not expired) is never touched, so clean-up cannot revive anything (D11).
+
+use curfew_protocol::{Lifetime, NodeId, Timestamp, TokenId};
+use diesel::prelude::*;
+
+use crate::Store;
+use crate::context::Write;
+use crate::db::Db;
+use crate::error::StoreError;
+use crate::on;
+use crate::schema::{
+    approvals, codes, consents, families, mailed_links, mails, nodes, rate_limits, sessions, tokens,
+};
+
+/// Rows in one transaction.
+const BATCH: i64 = 500;
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CleanedUp {
+    pub tokens: usize,
+    pub nodes: usize,
+    pub others: usize,
+    /// There is more to do.
+    pub more: bool,
+}
+
+impl Store {
+    /// One small transaction. Call again while `more` is set, with pauses when others want to write.
+    pub async fn clean_up_step(&self, retention: Lifetime) -> Result<CleanedUp, StoreError> {
+        let answer = self.write(move |write| clean_up(write, retention).map(Ok::<_, ()>)).await?;
+        Ok(answer.unwrap_or_default())
+    }
+
+    /// The same for callers that may wait.
+    pub fn clean_up_step_blocking(&self, retention: Lifetime) -> Result<CleanedUp, StoreError> {
+        let answer = self.write_blocking(move |write| clean_up(write, retention).map(Ok::<_, ()>))?;
+        Ok(answer.unwrap_or_default())
+    }
+}
+
+fn clean_up(write: &mut Write<'_>, retention: Lifetime) -> Result<CleanedUp, StoreError> {
+    let before = Timestamp::from_seconds(write.now().seconds() - retention.seconds());
+    let tokens = write.tokens_clean_up(before)?;
+    let others = write.others_clean_up(before)?;
+    let nodes = if tokens == 0 { write.nodes_clean_up(before)? } else { 0 };
+    Ok(CleanedUp { tokens, nodes, others, more: tokens + nodes > 0 })
+}
+
+impl Write<'_> {
+    /// Tokens are walked from the oldest key: they are stored in the order of their birth, so no index on expiry is kept, which
+    /// would cost every mint.
+    fn tokens_clean_up(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let oldest: Vec<(Db<TokenId>, Db<Timestamp>)> = on!(&mut *self.connection, c => tokens::table
+            .order(tokens::id)
+            .limit(BATCH)
+            .select((tokens::id, tokens::expires_at))
+            .load(c)?);
+        let expired: Vec<Db<TokenId>> = oldest
+            .into_iter()
+            .filter(|(_, expires_at)| before.has_reached(expires_at.0))
+            .map(|(id, _)| id)
+            .collect();
+        if expired.is_empty() {
+            return Ok(0);
+        }
+        Ok(on!(&mut *self.connection, c => diesel::delete(
+            tokens::table.filter(tokens::id.eq_any(expired)),
+        ).execute(c)?))
+    }
+
+    fn others_clean_up(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let mut total = 0;
+        on!(&mut *self.connection, c => {
+            total += diesel::delete(codes::table.filter(codes::expires_at.le(Db(before)))).execute(c)?;
+            total += diesel::delete(
+                mailed_links::table.filter(mailed_links::expires_at.le(Db(before))),
+            ).execute(c)?;
+            total += diesel::delete(consents::table.filter(consents::expires_at.le(Db(before)))).execute(c)?;
+            total += diesel::delete(mails::table.filter(mails::expires_at.le(Db(before)))).execute(c)?;
+            total += diesel::delete(
+                rate_limits::table.filter(rate_limits::expires_at.le(Db(before))),
+            ).execute(c)?;
+        });
+        Ok(total)
+    }
+
+    /// Expired nodes on which nothing hangs any more.
+    fn nodes_clean_up(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let children = diesel::alias!(nodes as children);
+        let expired: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::expires_at.le(Db(before)))
+            .filter(diesel::dsl::not(diesel::dsl::exists(
+                tokens::table.filter(tokens::node_id.eq(nodes::id)),
+            )))
+            .filter(diesel::dsl::not(diesel::dsl::exists(
+                children.filter(children.field(nodes::parent_id).eq(nodes::id.nullable())),
+            )))
+            .filter(diesel::dsl::not(diesel::dsl::exists(
+                codes::table.filter(codes::approval_id.eq(nodes::id)),
+            )))
+            .order(nodes::expires_at)
+            .limit(BATCH)
+            .select(nodes::id)
+            .load(c)?);
+        if expired.is_empty() {
+            return Ok(0);
+        }
+        on!(&mut *self.connection, c => {
+            diesel::delete(sessions::table.filter(sessions::node_id.eq_any(expired.clone()))).execute(c)?;
+            diesel::delete(approvals::table.filter(approvals::node_id.eq_any(expired.clone()))).execute(c)?;
+            diesel::delete(families::table.filter(families::node_id.eq_any(expired.clone()))).execute(c)?;
+            Ok(diesel::delete(nodes::table.filter(nodes::id.eq_any(expired))).execute(c)?)
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! Approvals, and the authorization codes that are redeemed against them.
+
+use curfew_policy::lifetime::ExpiresAt;
+use curfew_policy::status::NodeKind;
+use curfew_protocol::{
+    Audiences, CodeId, Digest, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenKind,
+};
+use diesel::prelude::*;
+
+use crate::context::{Read, Write};
+use crate::db::{Db, Json, opt};
+use crate::error::StoreError;
+use crate::keys::KeyedDigest;
+use crate::nodes::{Ancestor, Birth, NewNode, NodeChain, node_chain};
+use crate::on;
+use crate::schema::{approvals, codes};
+
+/// What an approval rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalBasis {
+    /// The person pressed the button.
+    Asked,
+    /// The person had pressed it before.
+    Remembered,
+    /// The administrator registered the client as one that needs no consent.
+    Implicit,
+}
+
+impl ApprovalBasis {
+    const fn code(self) -> i16 {
+        match self {
+            Self::Asked => 1,
+            Self::Remembered => 2,
+            Self::Implicit => 3,
+        }
+    }
+}
+
+/// An approval to be stored, with the code that is handed out for it.
+#[derive(Clone, Debug)]
+pub struct NewApproval {
+    pub birth: Birth,
+    /// The session that approved: binding when the client is session-bound, recorded otherwise.
+    pub ancestor: Ancestor,
+    pub session_id: Option<NodeId>,
+    pub expires_at: ExpiresAt,
+    pub scopes: ScopeSet,
+    pub audiences: Audiences,
+    pub basis: ApprovalBasis,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewCode {
+    pub expires_at: ExpiresAt,
+    pub redirect_uri: String,
+    /// Was `redirect_uri` in the authorization request? Then it must come again (RFC 6749 §4.1.3).
+    pub redirect_uri_sent: bool,
+    pub code_challenge: String,
+}
+
+/// An approval as it was given.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    pub node: NodeChain,
+    pub scopes: ScopeSet,
+    pub audiences: Audiences,
+}
+
+/// A code with the approval behind it.
+#[derive(Clone, Debug)]
+pub struct Code {
+    pub id: CodeId,
+    pub digest: KeyedDigest,
+    pub redirect_uri: String,
+    pub redirect_uri_sent: bool,
+    pub code_challenge: String,
+    pub expires_at: Timestamp,
+    pub consumed_at: Option<Timestamp>,
+    pub approval: Approval,
+}
+
+pub(crate) fn stored_scopes(text: &str) -> Result<ScopeSet, StoreError> {
+    ScopeSet::parse(text).map_err(|_| StoreError::Corrupt("scopes".to_owned()))
+}
+
+impl Read<'_> {
+    pub fn approval(&mut self, id: NodeId) -> Result<Option<Approval>, StoreError> {
+        let row: Option<(String, Json<Audiences>)> = on!(&mut *self.connection, c => approvals::table
+            .filter(approvals::node_id.eq(Db(id)))
+            .select((approvals::scopes, approvals::audiences))
+            .get_result(c)
+            .optional()?);
+        let Some((scopes, audiences)) = row else { return Ok(None) };
+        let Some(node) = node_chain(self.connection, id)? else { return Ok(None) };
+        Ok(Some(Approval { node, scopes: stored_scopes(&scopes)?, audiences: audiences.0 }))
+    }
+
+    pub fn code(&mut self, id: CodeId) -> Result<Option<Code>, StoreError> {
+        type Row = (
+            Db<NodeId>,
+            Db<Digest>,
+            i16,
+            String,
+            bool,
+            String,
+            Db<Timestamp>,
+            Option<Db<Timestamp>>,
+        );
+        let row: Option<Row> = on!(&mut *self.connection, c => codes::table
+            .filter(codes::id.eq(Db(id)))
+            .select((
+                codes::approval_id, codes::secret_digest, codes::secret_key_id, codes::redirect_uri,
+                codes::redirect_uri_sent, codes::code_challenge, codes::expires_at, codes::consumed_at,
+            ))
+            .get_result(c)
+            .optional()?);
+        let Some(row) = row else { return Ok(None) };
+        let Some(approval) = self.approval(row.0.0)? else { return Ok(None) };
+        Ok(Some(Code {
+            id,
+            digest: KeyedDigest { digest: row.1.0, key_id: row.2 },
+            redirect_uri: row.3,
+            redirect_uri_sent: row.4,
+            code_challenge: row.5,
+            expires_at: row.6.0,
+            consumed_at: opt(row.7),
+            approval,
+        }))
+    }
+}
+
+impl Write<'_> {
+    pub fn approval_insert(&mut self, new: &NewApproval) -> Result<NodeId, StoreError> {
+        let id = self.node_insert(&NewNode {
+            kind: NodeKind::Approval,
+            birth: new.birth,
+            ancestor: new.ancestor,
+            parent_token: None,
+            session_id: new.session_id,
+            expires_at: new.expires_at,
+        })?;
+        on!(&mut *self.connection, c => diesel::insert_into(approvals::table).values((
+            approvals::node_id.eq(Db(id)),
+            approvals::scopes.eq(new.scopes.to_string()),
+            approvals::audiences.eq(Json(&new.audiences)),
+            approvals::basis.eq(new.basis.code()),
+        )).execute(c)?);
+        Ok(id)
+    }
+
+    /// Mints a code for an approval made in this transaction.
+    pub fn code_insert(
+        &mut self,
+        approval: NodeId,
+        approval_expires_at: ExpiresAt,
+        new: &NewCode,
+    ) -> Result<(CodeId, OpaqueToken), StoreError> {
+        let id = CodeId::ordered(self.millis(), self.entropy());
+        let secret = self.secret();
+        let stored = self.keys().digest(TokenKind::AuthorizationCode, id.as_bytes(), &secret);
+        let now = self.now();
+        on!(&mut *self.connection, c => diesel::insert_into(codes::table).values((
+            codes::id.eq(Db(id)),
+            codes::approval_id.eq(Db(approval)),
+            codes::approval_expires_at.eq(Db(approval_expires_at.timestamp())),
+            codes::secret_digest.eq(Db(stored.digest)),
+            codes::secret_key_id.eq(stored.key_id),
+            codes::redirect_uri.eq(&new.redirect_uri),
+            codes::redirect_uri_sent.eq(new.redirect_uri_sent),
+            codes::code_challenge.eq(&new.code_challenge),
+            codes::created_at.eq(Db(now)),
+            codes::expires_at.eq(Db(new.expires_at.timestamp())),
+        )).execute(c)?);
+        Ok((id, OpaqueToken::new(TokenKind::AuthorizationCode, *id.as_bytes(), secret)))
+    }
+
+    /// Uses the code up. True for exactly one caller, ever.
+    pub fn code_consume(&mut self, id: CodeId) -> Result<bool, StoreError> {
+        let now = self.now();
+        let consumed = on!(&mut *self.connection, c => diesel::update(
+            codes::table.filter(codes::id.eq(Db(id)).and(codes::consumed_at.is_null())),
+        ).set(codes::consumed_at.eq(Db(now))).execute(c)?);
+        Ok(consumed == 1)
+    }
+}

@@ -1,0 +1,490 @@
+//! Nodes of the chain of life: how they are born, judged and ended.
+//!
+//! A node remembers the epochs of all its owners at its birth, so that one look-up with a fixed number of joins can judge a chain of
+//! any depth. Ending a node is pushed down to its children at once, level by level: whoever begets a child holds its
+//! binding parent, so none slips past.
+
+use curfew_policy::liveness::{Alive, DeadBecause, NodeFacts, OwnerFacts, judge_node};
+use curfew_policy::lifetime::ExpiresAt;
+use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
+use curfew_protocol::{ClientKey, Lifetime, NodeId, TenantId, Timestamp, TokenId, UserId};
+use diesel::prelude::*;
+
+use crate::AnyConnection;
+use crate::context::{Read, Write};
+use crate::db::{Db, opt};
+use crate::error::StoreError;
+use crate::on;
+use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, users};
+
+/// A node with everything that bears on its life, as one look-up found it.
+#[derive(Clone, Debug)]
+pub struct NodeChain {
+    pub id: NodeId,
+    pub kind: NodeKind,
+    pub tenant_id: TenantId,
+    pub tenant_slug: String,
+    pub user: Option<NodeUser>,
+    pub client: Option<NodeClient>,
+    pub session_id: Option<NodeId>,
+    pub era: i64,
+    pub limits: TenantLimits,
+    pub facts: NodeFacts,
+}
+
+#[derive(Clone, Debug)]
+pub struct NodeUser {
+    pub id: UserId,
+    pub username: String,
+    pub epoch: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct NodeClient {
+    pub key: ClientKey,
+    pub client_id: String,
+    pub epoch: i64,
+}
+
+/// The tenant's maxima for one era.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TenantLimits {
+    pub access_token: Option<Lifetime>,
+    pub refresh_family: Option<Lifetime>,
+    pub session: Option<Lifetime>,
+    pub approval: Option<Lifetime>,
+}
+
+impl TenantLimits {
+    /// The maximum for a node of `kind`.
+    pub const fn for_node(&self, kind: NodeKind) -> Option<Lifetime> {
+        match kind {
+            NodeKind::Session => self.session,
+            NodeKind::Approval => self.approval,
+            NodeKind::Family => self.refresh_family,
+            NodeKind::ClientGrant => None,
+        }
+    }
+}
+
+/// Seconds of a column as a lifetime; the schema keeps them positive.
+pub(crate) fn lifetime(seconds: Option<i64>) -> Option<Lifetime> {
+    seconds.map(|value| Lifetime::from_seconds(u32::try_from(value).unwrap_or(u32::MAX)))
+}
+
+impl NodeChain {
+    /// Is it alive?
+    pub fn judge(&self, now: Timestamp) -> Result<Alive, DeadBecause> {
+        judge_node(&self.facts, now)
+    }
+}
+
+/// The owners of a new node, with the epochs that it will remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Birth {
+    pub tenant_id: TenantId,
+    pub installation_epoch: i64,
+    pub tenant_epoch: i64,
+    pub era: i64,
+    pub user: Option<(UserId, i64)>,
+    pub client: Option<(ClientKey, i64)>,
+}
+
+/// What a node hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ancestor {
+    /// Nothing but its owners: sessions and client grants.
+    None,
+    /// Its life is capped by the parent's, and ends with it.
+    Binding { id: NodeId, expires_at: Timestamp },
+    /// Provenance only.
+    Recorded(NodeId),
+}
+
+/// A node to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewNode {
+    pub kind: NodeKind,
+    pub birth: Birth,
+    pub ancestor: Ancestor,
+    pub parent_token: Option<TokenId>,
+    /// The browser session whose idle end binds it; a session binds itself.
+    pub session_id: Option<NodeId>,
+    pub expires_at: ExpiresAt,
+}
+
+#[derive(Queryable)]
+pub(crate) struct NodeColumns {
+    id: Db<NodeId>,
+    kind: Db<NodeKind>,
+    tenant_id: Db<TenantId>,
+    user_id: Option<Db<UserId>>,
+    client_id: Option<Db<ClientKey>>,
+    session_id: Option<Db<NodeId>>,
+    installation_epoch: i64,
+    tenant_epoch: i64,
+    user_epoch: Option<i64>,
+    client_epoch: Option<i64>,
+    era: i64,
+    created_at: Db<Timestamp>,
+    expires_at: Db<Timestamp>,
+    ended_cause: Option<Db<DeathCause>>,
+}
+
+#[derive(Queryable)]
+pub(crate) struct OwnerColumns {
+    installation_epoch: i64,
+    tenant: (Db<OwnerStatus>, i64, String),
+    limits: (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+    user: Option<(Db<UserStatus>, i64, String)>,
+    client: Option<(Db<OwnerStatus>, i64, String)>,
+    session_idle_at: Option<Db<Timestamp>>,
+}
+
+/// Columns of the node itself, in the order of [`NodeColumns`].
+macro_rules! node_columns {
+    () => {
+        (
+            nodes::id,
+            nodes::kind,
+            nodes::tenant_id,
+            nodes::user_id,
+            nodes::client_id,
+            nodes::session_id,
+            nodes::installation_epoch,
+            nodes::tenant_epoch,
+            nodes::user_epoch,
+            nodes::client_epoch,
+            nodes::era,
+            nodes::created_at,
+            nodes::expires_at,
+            nodes::ended_cause,
+        )
+    };
+}
+
+/// Columns of its owners, in the order of [`OwnerColumns`].
+macro_rules! owner_columns {
+    () => {
+        (
+            installation::epoch,
+            (tenants::status, tenants::epoch, tenants::slug),
+            (
+                limit_eras::access_token,
+                limit_eras::refresh_family,
+                limit_eras::session,
+                limit_eras::approval,
+            ),
+            (users::status, users::epoch, users::username).nullable(),
+            (clients::status, clients::epoch, clients::client_id).nullable(),
+            sessions::idle_at.nullable(),
+        )
+    };
+}
+
+/// Joins a source that has `nodes` to everything that binds a node, each by primary key.
+macro_rules! with_owners {
+    ($source:expr) => {
+        $source
+            .inner_join(tenants::table.on(tenants::id.eq(nodes::tenant_id)))
+            .inner_join(
+                limit_eras::table.on(limit_eras::tenant_id
+                    .eq(nodes::tenant_id)
+                    .and(limit_eras::era.eq(nodes::era))),
+            )
+            .inner_join(installation::table.on(installation::id.eq(1_i16)))
+            .left_join(users::table.on(users::id.nullable().eq(nodes::user_id)))
+            .left_join(clients::table.on(clients::id.nullable().eq(nodes::client_id)))
+            .left_join(sessions::table.on(sessions::node_id.nullable().eq(nodes::session_id)))
+    };
+}
+
+pub(crate) use {node_columns, owner_columns, with_owners};
+
+impl NodeChain {
+    pub(crate) fn from_columns(node: NodeColumns, owners: OwnerColumns) -> Self {
+        let limits = TenantLimits {
+            access_token: lifetime(owners.limits.0),
+            refresh_family: lifetime(owners.limits.1),
+            session: lifetime(owners.limits.2),
+            approval: lifetime(owners.limits.3),
+        };
+        let (tenant_status, tenant_epoch, tenant_slug) = owners.tenant;
+        let user = node.user_id.zip(owners.user);
+        let client = node.client_id.zip(owners.client);
+        let facts = NodeFacts {
+            created_at: node.created_at.0,
+            expires_at: node.expires_at.0,
+            ended: opt(node.ended_cause),
+            limit: limits.for_node(node.kind.0),
+            session_idle_at: opt(owners.session_idle_at),
+            installation_epoch_now: owners.installation_epoch,
+            installation_epoch_at_birth: node.installation_epoch,
+            tenant: OwnerFacts {
+                status: tenant_status.0,
+                epoch_now: tenant_epoch,
+                epoch_at_birth: node.tenant_epoch,
+            },
+            user: user.as_ref().map(|(_, (status, epoch, _))| OwnerFacts {
+                status: status.0,
+                epoch_now: *epoch,
+                epoch_at_birth: node.user_epoch.unwrap_or(0),
+            }),
+            client: client.as_ref().map(|(_, (status, epoch, _))| OwnerFacts {
+                status: status.0,
+                epoch_now: *epoch,
+                epoch_at_birth: node.client_epoch.unwrap_or(0),
+            }),
+        };
+        Self {
+            id: node.id.0,
+            kind: node.kind.0,
+            tenant_id: node.tenant_id.0,
+            tenant_slug,
+            user: user.map(|(id, (_, epoch, username))| NodeUser { id: id.0, username, epoch }),
+            client: client.map(|(key, (_, epoch, client_id))| NodeClient {
+                key: key.0,
+                client_id,
+                epoch,
+            }),
+            session_id: opt(node.session_id),
+            era: node.era,
+            limits,
+            facts,
+        }
+    }
+}
+
+pub(crate) fn node_chain(
+    connection: &mut AnyConnection,
+    id: NodeId,
+) -> Result<Option<NodeChain>, StoreError> {
+    let row: Option<(NodeColumns, OwnerColumns)> = on!(connection, c => {
+        with_owners!(nodes::table)
+            .filter(nodes::id.eq(Db(id)))
+            .select((node_columns!(), owner_columns!()))
+            .get_result(c)
+            .optional()?
+    });
+    Ok(row.map(|(node, owners)| NodeChain::from_columns(node, owners)))
+}
+
+/// A node as lists show it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct NodeListing {
+    pub id: NodeId,
+    pub kind: NodeKind,
+    pub user_id: Option<UserId>,
+    pub client: Option<ClientKey>,
+    pub parent_id: Option<NodeId>,
+    pub recorded_parent_id: Option<NodeId>,
+    #[serde(serialize_with = "crate::nodes::seconds")]
+    pub created_at: Timestamp,
+    #[serde(serialize_with = "crate::nodes::seconds")]
+    pub expires_at: Timestamp,
+    pub ended: Option<DeathCause>,
+}
+
+pub(crate) fn seconds<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_i64(at.seconds())
+}
+
+type ListingRow = (
+    Db<NodeId>,
+    Db<NodeKind>,
+    Option<Db<UserId>>,
+    Option<Db<ClientKey>>,
+    Option<Db<NodeId>>,
+    Option<Db<NodeId>>,
+    Db<Timestamp>,
+    Db<Timestamp>,
+    Option<Db<DeathCause>>,
+);
+
+fn listing(row: ListingRow) -> NodeListing {
+    NodeListing {
+        id: row.0.0,
+        kind: row.1.0,
+        user_id: opt(row.2),
+        client: opt(row.3),
+        parent_id: opt(row.4),
+        recorded_parent_id: opt(row.5),
+        created_at: row.6.0,
+        expires_at: row.7.0,
+        ended: opt(row.8),
+    }
+}
+
+macro_rules! listing_columns {
+    () => {
+        (
+            nodes::id,
+            nodes::kind,
+            nodes::user_id,
+            nodes::client_id,
+            nodes::parent_id,
+            nodes::recorded_parent_id,
+            nodes::created_at,
+            nodes::expires_at,
+            nodes::ended_cause,
+        )
+    };
+}
+
+impl Read<'_> {
+    /// A node with all that binds it.
+    pub fn node_chain(&mut self, id: NodeId) -> Result<Option<NodeChain>, StoreError> {
+        node_chain(self.connection, id)
+    }
+
+    pub fn node_listing(&mut self, id: NodeId) -> Result<Option<NodeListing>, StoreError> {
+        let row: Option<ListingRow> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::id.eq(Db(id)))
+            .select(listing_columns!())
+            .get_result(c)
+            .optional()?);
+        Ok(row.map(listing))
+    }
+
+    /// The nodes of a user, newest first.
+    pub fn node_list_by_user(&mut self, user: UserId) -> Result<Vec<NodeListing>, StoreError> {
+        let rows: Vec<ListingRow> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::user_id.eq(Db(user)))
+            .order(nodes::id.desc())
+            .select(listing_columns!())
+            .load(c)?);
+        Ok(rows.into_iter().map(listing).collect())
+    }
+
+    /// The nodes of a client, newest first.
+    pub fn node_list_by_client(&mut self, client: ClientKey) -> Result<Vec<NodeListing>, StoreError> {
+        let rows: Vec<ListingRow> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::client_id.eq(Db(client)))
+            .order(nodes::id.desc())
+            .select(listing_columns!())
+            .load(c)?);
+        Ok(rows.into_iter().map(listing).collect())
+    }
+
+    /// The nodes bound below a node.
+    pub fn node_children(&mut self, parent: NodeId) -> Result<Vec<NodeListing>, StoreError> {
+        let rows: Vec<ListingRow> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::parent_id.eq(Db(parent)))
+            .order(nodes::id)
+            .select(listing_columns!())
+            .load(c)?);
+        Ok(rows.into_iter().map(listing).collect())
+    }
+
+    /// The standing grants of a client, newest first.
+    pub fn client_grant_ids(&mut self, client: ClientKey) -> Result<Vec<NodeId>, StoreError> {
+        let rows: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::client_id.eq(Db(client)).and(nodes::kind.eq(Db(NodeKind::ClientGrant))))
+            .order(nodes::id.desc())
+            .select(nodes::id)
+            .load(c)?);
+        Ok(rows.into_iter().map(|id| id.0).collect())
+    }
+}
+
+impl Write<'_> {
+    /// Stores a node. The caller has judged its ancestor in this transaction; on PostgreSQL the binding parent is held
+    /// until the commit, so that a kill running at the same time either sees the child or waits for it.
+    pub fn node_insert(&mut self, new: &NewNode) -> Result<NodeId, StoreError> {
+        let id = NodeId::ordered(self.millis(), self.entropy());
+        let (parent, recorded) = match new.ancestor {
+            Ancestor::None => (None, None),
+            Ancestor::Binding { id, expires_at } => (Some((id, expires_at)), None),
+            Ancestor::Recorded(id) => (None, Some(id)),
+        };
+        if let (Some((parent, _)), AnyConnection::Postgres(c)) = (parent, &mut *self.connection) {
+            nodes::table.filter(nodes::id.eq(Db(parent))).select(nodes::id).for_share().execute(c)?;
+        }
+        let session_id = match new.kind {
+            NodeKind::Session => Some(id),
+            _ => new.session_id,
+        };
+        let birth = new.birth;
+        let values = (
+            (
+                nodes::id.eq(Db(id)),
+                nodes::kind.eq(Db(new.kind)),
+                nodes::tenant_id.eq(Db(birth.tenant_id)),
+                nodes::user_id.eq(birth.user.map(|(id, _)| Db(id))),
+                nodes::client_id.eq(birth.client.map(|(key, _)| Db(key))),
+                nodes::parent_id.eq(parent.map(|(id, _)| Db(id))),
+                nodes::parent_expires_at.eq(parent.map(|(_, end)| Db(end))),
+                nodes::recorded_parent_id.eq(recorded.map(Db)),
+                nodes::parent_token_id.eq(new.parent_token.map(Db)),
+                nodes::session_id.eq(session_id.map(Db)),
+            ),
+            (
+                nodes::installation_epoch.eq(birth.installation_epoch),
+                nodes::tenant_epoch.eq(birth.tenant_epoch),
+                nodes::user_epoch.eq(birth.user.map(|(_, epoch)| epoch)),
+                nodes::client_epoch.eq(birth.client.map(|(_, epoch)| epoch)),
+                nodes::era.eq(birth.era),
+                nodes::created_at.eq(Db(self.now())),
+                nodes::expires_at.eq(Db(new.expires_at.timestamp())),
+            ),
+        );
+        on!(&mut *self.connection, c => diesel::insert_into(nodes::table).values(values).execute(c)?);
+        Ok(id)
+    }
+
+    /// Ends a node and everything below it. Returns how many nodes were ended; none when it was over already.
+    pub fn node_end(&mut self, id: NodeId, cause: DeathCause) -> Result<usize, StoreError> {
+        let now = self.now();
+        let ended = on!(&mut *self.connection, c => diesel::update(
+            nodes::table.filter(nodes::id.eq(Db(id)).and(nodes::ended_at.is_null())),
+        )
+        .set((nodes::ended_at.eq(Db(now)), nodes::ended_cause.eq(Db(cause))))
+        .execute(c)?);
+        Ok(if ended == 0 { 0 } else { ended + self.node_end_below(vec![id])? })
+    }
+
+    /// One UPDATE a level, until a level has no living children. A single recursive query would not see children
+    /// that were committed while it ran.
+    fn node_end_below(&mut self, mut level: Vec<NodeId>) -> Result<usize, StoreError> {
+        let now = self.now();
+        let mut total = 0;
+        while !level.is_empty() {
+            let parents: Vec<Db<NodeId>> = level.drain(..).map(Db).collect();
+            let children: Vec<Db<NodeId>> = on!(&mut *self.connection, c => diesel::update(
+                nodes::table.filter(nodes::parent_id.eq_any(parents).and(nodes::ended_at.is_null())),
+            )
+            .set((
+                nodes::ended_at.eq(Db(now)),
+                nodes::ended_cause.eq(Db(DeathCause::AncestorDied)),
+            ))
+            .returning(nodes::id)
+            .get_results(c)?);
+            total += children.len();
+            level = children.into_iter().map(|id| id.0).collect();
+        }
+        Ok(total)
+    }
+
+    /// Ends every living node of `kind` that a user has with a client: the consent is withdrawn.
+    pub fn node_end_of_user_and_client(
+        &mut self,
+        user: UserId,
+        client: ClientKey,
+        cause: DeathCause,
+    ) -> Result<usize, StoreError> {
+        let now = self.now();
+        let ended: Vec<Db<NodeId>> = on!(&mut *self.connection, c => diesel::update(
+            nodes::table.filter(
+                nodes::user_id.eq(Db(user))
+                    .and(nodes::client_id.eq(Db(client)))
+                    .and(nodes::kind.eq(Db(NodeKind::Approval)))
+                    .and(nodes::ended_at.is_null()),
+            ),
+        )
+        .set((nodes::ended_at.eq(Db(now)), nodes::ended_cause.eq(Db(cause))))
+        .returning(nodes::id)
+        .get_results(c)?);
+        let count = ended.len();
+        Ok(count + self.node_end_below(ended.into_iter().map(|id| id.0).collect())?)
+    }
+}

@@ -1,0 +1,136 @@
+//! Browser sessions.
+
+use curfew_policy::lifetime::{ExpiresAt, IDLE_MOVE_STEP};
+use curfew_policy::status::NodeKind;
+use curfew_protocol::{Digest, NodeId, OpaqueToken, Timestamp, TokenKind, UserId};
+use diesel::prelude::*;
+
+use crate::context::{Read, Write};
+use crate::db::Db;
+use crate::error::StoreError;
+use crate::keys::KeyedDigest;
+use crate::nodes::{Ancestor, Birth, NewNode, NodeChain, node_chain};
+use crate::on;
+use crate::schema::{nodes, sessions};
+
+/// A browser session with everything that binds it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub digest: KeyedDigest,
+    pub authenticated_at: Timestamp,
+    pub idle_at: Timestamp,
+    pub node: NodeChain,
+}
+
+/// A session to be stored.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub birth: Birth,
+    pub expires_at: ExpiresAt,
+    pub idle_at: Timestamp,
+    pub ip: String,
+    pub user_agent: String,
+}
+
+/// A session as lists show it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct SessionListing {
+    pub id: NodeId,
+    #[serde(serialize_with = "crate::nodes::seconds")]
+    pub authenticated_at: Timestamp,
+    #[serde(serialize_with = "crate::nodes::seconds")]
+    pub idle_at: Timestamp,
+    #[serde(serialize_with = "crate::nodes::seconds")]
+    pub expires_at: Timestamp,
+    pub ip: String,
+    pub user_agent: String,
+    pub alive: bool,
+}
+
+impl Read<'_> {
+    pub fn session(&mut self, id: NodeId) -> Result<Option<Session>, StoreError> {
+        type Row = (Db<Digest>, i16, Db<Timestamp>, Db<Timestamp>);
+        let row: Option<Row> = on!(&mut *self.connection, c => sessions::table
+            .filter(sessions::node_id.eq(Db(id)))
+            .select((
+                sessions::secret_digest, sessions::secret_key_id, sessions::authenticated_at,
+                sessions::idle_at,
+            ))
+            .get_result(c)
+            .optional()?);
+        let Some(row) = row else { return Ok(None) };
+        let Some(node) = node_chain(self.connection, id)? else { return Ok(None) };
+        Ok(Some(Session {
+            digest: KeyedDigest { digest: row.0.0, key_id: row.1 },
+            authenticated_at: row.2.0,
+            idle_at: row.3.0,
+            node,
+        }))
+    }
+
+    /// A user's sessions, newest first, each with its verdict at this moment.
+    pub fn session_list(&mut self, user: UserId) -> Result<Vec<SessionListing>, StoreError> {
+        type Row = (Db<NodeId>, Db<Timestamp>, Db<Timestamp>, Db<Timestamp>, String, String);
+        let rows: Vec<Row> = on!(&mut *self.connection, c => sessions::table
+            .inner_join(nodes::table.on(nodes::id.eq(sessions::node_id)))
+            .filter(nodes::user_id.eq(Db(user)).and(nodes::kind.eq(Db(NodeKind::Session))))
+            .order(nodes::id.desc())
+            .select((
+                nodes::id, sessions::authenticated_at, sessions::idle_at, nodes::expires_at,
+                sessions::ip, sessions::user_agent,
+            ))
+            .load(c)?);
+        let now = self.now();
+        rows.into_iter()
+            .map(|row| {
+                let chain = node_chain(self.connection, row.0.0)?;
+                Ok(SessionListing {
+                    id: row.0.0,
+                    authenticated_at: row.1.0,
+                    idle_at: row.2.0,
+                    expires_at: row.3.0,
+                    ip: row.4,
+                    user_agent: row.5,
+                    alive: chain.is_some_and(|chain| chain.judge(now).is_ok()),
+                })
+            })
+            .collect()
+    }
+}
+
+impl Write<'_> {
+    /// Starts a session. Its secret is the cookie.
+    pub fn session_insert(&mut self, new: &NewSession) -> Result<(NodeId, OpaqueToken), StoreError> {
+        let id = self.node_insert(&NewNode {
+            kind: NodeKind::Session,
+            birth: new.birth,
+            ancestor: Ancestor::None,
+            parent_token: None,
+            session_id: None,
+            expires_at: new.expires_at,
+        })?;
+        let secret = self.secret();
+        let stored = self.keys().digest(TokenKind::Session, id.as_bytes(), &secret);
+        let now = self.now();
+        on!(&mut *self.connection, c => diesel::insert_into(sessions::table).values((
+            sessions::node_id.eq(Db(id)),
+            sessions::secret_digest.eq(Db(stored.digest)),
+            sessions::secret_key_id.eq(stored.key_id),
+            sessions::authenticated_at.eq(Db(now)),
+            sessions::idle_at.eq(Db(new.idle_at)),
+            sessions::ip.eq(&new.ip),
+            sessions::user_agent.eq(&new.user_agent),
+        )).execute(c)?);
+        Ok((id, OpaqueToken::new(TokenKind::Session, *id.as_bytes(), secret)))
+    }
+
+    /// Moves the idle end, unless it was moved a moment ago. It only ever moves forward, and never past the absolute end
+    /// (the caller computes `idle_at` so).
+    pub fn session_touch(&mut self, id: NodeId, idle_at: Timestamp) -> Result<bool, StoreError> {
+        let step = Timestamp::from_seconds(idle_at.seconds() - IDLE_MOVE_STEP.seconds());
+        let moved = on!(&mut *self.connection, c => diesel::update(
+            sessions::table.filter(sessions::node_id.eq(Db(id)).and(sessions::idle_at.lt(Db(step)))),
+        ).set(sessions::idle_at.eq(Db(idle_at))).execute(c)?);
+        Ok(moved == 1)
+    }
+}

@@ -1,0 +1,234 @@
+//! SQLite's one writer, and the readers beside it.
+//!
+//! Jobs from all workers queue up for one thread. It opens a transaction, runs every job that is waiting (each in a savepoint,
+//! under `catch_unwind`), commits once, and only then answers: one sync for the whole group. If the commit fails, every
+//! job of the group is told so and the connection is opened anew.
+//!
+//! Another process (the command line) may write the same file. It announces itself by a lock on a side file, to which the
+//! writer yields between two groups, so that neither starves the other.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use tokio::sync::oneshot;
+
+use crate::AnyConnection;
+use crate::connection::{SqliteUse, open_sqlite};
+use crate::context::{Shared, Write};
+use crate::error::StoreError;
+
+/// Jobs that may wait; one more is answered 503.
+const QUEUE: usize = 4_096;
+/// Jobs in one commit, at the most.
+const GROUP: usize = 256;
+
+pub(crate) struct SqliteWriter {
+    jobs: SyncSender<Box<dyn Job>>,
+}
+
+type Answer<T, R> = Result<Result<T, R>, StoreError>;
+
+/// A queued transition. It runs once; its answer leaves after the commit.
+trait Job: Send {
+    /// Returns whether its changes stay.
+    fn run(&mut self, write: &mut Write<'_>) -> bool;
+    fn panicked(&mut self);
+    /// The group was committed (`Ok`) or not.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct QueuedJob<F, T, R> {
+    job: F,
+    answer: Option<Answer<T, R>>,
+    reply: oneshot::Sender<Answer<T, R>>,
+}
+
+impl<F, T, R> Job for QueuedJob<F, T, R>
+where
+    F: Fn(&mut Write<'_>) -> Answer<T, R> + Send,
+    T: Send,
+    R: Send,
+{
+    fn run(&mut self, write: &mut Write<'_>) -> bool {
+        let answer = (self.job)(write);
+        let stays = answer.is_ok();
+        self.answer = Some(answer);
+        stays
+    }
+
+    fn panicked(&mut self) {
+        self.answer = Some(Err(StoreError::Panicked));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let own = self.answer.unwrap_or(Err(StoreError::Stopped));
+        // A caller that went away does not want its answer any more.
+        let _ = self.reply.send(committed.and(own));
+    }
+}
+
+impl SqliteWriter {
+    pub(crate) fn start(path: &Path, shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let mut writer = WriterThread::open(path, shared)?;
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || writer.serve(&queue))
+            .map_err(|error| StoreError::Connect(Box::new(error)))?;
+        Ok(Self { jobs })
+    }
+
+    pub(crate) fn submit<T, R, F>(&self, job: F) -> Result<oneshot::Receiver<Answer<T, R>>, StoreError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Fn(&mut Write<'_>) -> Answer<T, R> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        match self.jobs.try_send(Box::new(QueuedJob { job, answer: None, reply })) {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_)) => Err(StoreError::Overloaded),
+            Err(TrySendError::Disconnected(_)) => Err(StoreError::Stopped),
+        }
+    }
+}
+
+struct WriterThread {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    connection: Option<AnyConnection>,
+    turn: Turn,
+}
+
+impl WriterThread {
+    fn open(path: &Path, shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let connection = Some(AnyConnection::Sqlite(open_sqlite(path, SqliteUse::Write)?));
+        Ok(Self { path: path.to_owned(), shared, connection, turn: Turn::beside(path)? })
+    }
+
+    /// Until every sender is gone.
+    fn serve(&mut self, queue: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = queue.recv() {
+            let mut group = vec![first];
+            let committed = self.run_group(&mut group, queue);
+            if committed.is_err() {
+                self.connection = None;
+            }
+            for job in group {
+                job.answer(committed.as_ref().map(|()| ()).map_err(StoreError::again));
+            }
+        }
+    }
+
+    fn run_group(
+        &mut self,
+        group: &mut Vec<Box<dyn Job>>,
+        queue: &Receiver<Box<dyn Job>>,
+    ) -> Result<(), StoreError> {
+        let _turn = self.turn.take()?;
+        if self.connection.is_none() {
+            self.connection = Some(AnyConnection::Sqlite(open_sqlite(&self.path, SqliteUse::Write)?));
+        }
+        let Some(connection) = &mut self.connection else {
+            return Err(StoreError::Stopped);
+        };
+        connection.batch("BEGIN IMMEDIATE")?;
+        let mut next = 0;
+        while next < group.len() {
+            run_job(connection, &self.shared, &mut group[next])?;
+            next += 1;
+            if next == group.len() && next < GROUP {
+                group.extend(queue.try_recv());
+            }
+        }
+        connection.batch("COMMIT").map_err(StoreError::Commit)
+    }
+}
+
+fn run_job(
+    connection: &mut AnyConnection,
+    shared: &Shared,
+    job: &mut Box<dyn Job>,
+) -> Result<(), StoreError> {
+    connection.batch("SAVEPOINT job")?;
+    let stays = catch_unwind(AssertUnwindSafe(|| job.run(&mut Write::new(connection, shared))))
+        .unwrap_or_else(|panic| {
+            report_panic(panic.as_ref());
+            job.panicked();
+            false
+        });
+    if !stays {
+        connection.batch("ROLLBACK TO job")?;
+    }
+    connection.batch("RELEASE job")?;
+    Ok(())
+}
+
+fn report_panic(panic: &(dyn Any + Send)) {
+    let text = panic.downcast_ref::<&str>().copied().unwrap_or("no message");
+    tracing::error!(panic = text, "a write job panicked");
+}
+
+/// The lock on the side file that lets two processes take turns.
+struct Turn {
+    file: File,
+}
+
+/// Held while a group is written.
+struct TurnGuard<'t>(&'t File);
+
+impl Turn {
+    fn beside(database: &Path) -> Result<Self, StoreError> {
+        let mut path = database.as_os_str().to_owned();
+        path.push("-turn");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(PathBuf::from(path))
+            .map_err(|error| StoreError::Connect(Box::new(error)))?;
+        Ok(Self { file })
+    }
+
+    fn take(&self) -> Result<TurnGuard<'_>, StoreError> {
+        self.file.lock().map_err(|error| StoreError::Connect(Box::new(error)))?;
+        Ok(TurnGuard(&self.file))
+    }
+}
+
+impl Drop for TurnGuard<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+thread_local! {
+    static READERS: RefCell<HashMap<PathBuf, AnyConnection>> = RefCell::new(HashMap::new());
+}
+
+/// Runs `job` on this thread's own reading connection.
+pub(crate) fn with_reader<T>(
+    path: &Path,
+    job: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    READERS.with_borrow_mut(|readers| {
+        if !readers.contains_key(path) {
+            let connection = AnyConnection::Sqlite(open_sqlite(path, SqliteUse::Read)?);
+            readers.insert(path.to_owned(), connection);
+        }
+        let Some(connection) = readers.get_mut(path) else {
+            return Err(StoreError::Stopped);
+        };
+        let answer = job(connection);
+        if matches!(&answer, Err(StoreError::Database(_))) {
+            readers.remove(path);
+        }
+        answer
+    })
+}

@@ -1,0 +1,215 @@
+//! Access tokens: many, each on one node.
+
+use std::collections::HashMap;
+
+use curfew_policy::lifetime::ExpiresAt;
+use curfew_policy::liveness::{Alive, DeadBecause, TokenFacts, judge_token};
+use curfew_policy::status::DeathCause;
+use curfew_protocol::{Audiences, Digest, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId, TokenKind};
+use diesel::prelude::*;
+
+use crate::AnyConnection;
+use crate::context::{Read, Write};
+use crate::db::{Db, Json, opt};
+use crate::error::StoreError;
+use crate::keys::KeyedDigest;
+use crate::nodes::{NodeChain, NodeColumns, OwnerColumns, node_columns, owner_columns, with_owners};
+use crate::on;
+use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, tokens, users};
+
+/// An access token with everything that bears on its life.
+#[derive(Clone, Debug)]
+pub struct TokenChain {
+    pub id: TokenId,
+    pub digest: KeyedDigest,
+    pub scopes: String,
+    pub audiences: Audiences,
+    pub facts: TokenFacts,
+    pub node: NodeChain,
+}
+
+impl TokenChain {
+    /// Is it alive?
+    pub fn judge(&self, now: Timestamp) -> Result<Alive, DeadBecause> {
+        judge_token(&self.facts, &self.node.facts, now)
+    }
+}
+
+#[derive(Queryable)]
+pub(crate) struct TokenColumns {
+    id: Db<TokenId>,
+    secret_digest: Db<Digest>,
+    secret_key_id: i16,
+    scopes: String,
+    audiences: Json<Audiences>,
+    created_at: Db<Timestamp>,
+    expires_at: Db<Timestamp>,
+    ended_cause: Option<Db<DeathCause>>,
+}
+
+macro_rules! token_columns {
+    () => {
+        (
+            tokens::id,
+            tokens::secret_digest,
+            tokens::secret_key_id,
+            tokens::scopes,
+            tokens::audiences,
+            tokens::created_at,
+            tokens::expires_at,
+            tokens::ended_cause,
+        )
+    };
+}
+
+type ChainRow = (TokenColumns, NodeColumns, OwnerColumns);
+
+fn chain((token, node, owners): ChainRow) -> TokenChain {
+    let node = NodeChain::from_columns(node, owners);
+    TokenChain {
+        id: token.id.0,
+        digest: KeyedDigest { key_id: token.secret_key_id, digest: token.secret_digest.0 },
+        scopes: token.scopes,
+        audiences: token.audiences.0,
+        facts: TokenFacts {
+            created_at: token.created_at.0,
+            expires_at: token.expires_at.0,
+            ended: opt(token.ended_cause),
+            limit: node.limits.access_token,
+        },
+        node,
+    }
+}
+
+pub(crate) fn token_chain(
+    connection: &mut AnyConnection,
+    id: TokenId,
+) -> Result<Option<TokenChain>, StoreError> {
+    let row: Option<ChainRow> = on!(connection, c => {
+        with_owners!(tokens::table.inner_join(nodes::table.on(nodes::id.eq(tokens::node_id))))
+            .filter(tokens::id.eq(Db(id)))
+            .select((token_columns!(), node_columns!(), owner_columns!()))
+            .get_result(c)
+            .optional()?
+    });
+    Ok(row.map(chain))
+}
+
+/// Several at once, for the shared look-ups on PostgreSQL.
+pub(crate) fn token_chains(
+    connection: &mut PgConnection,
+    ids: &[TokenId],
+) -> Result<HashMap<TokenId, TokenChain>, StoreError> {
+    let ids: Vec<Db<TokenId>> = ids.iter().copied().map(Db).collect();
+    let rows: Vec<ChainRow> =
+        with_owners!(tokens::table.inner_join(nodes::table.on(nodes::id.eq(tokens::node_id))))
+            .filter(tokens::id.eq_any(ids))
+            .select((token_columns!(), node_columns!(), owner_columns!()))
+            .load(connection)?;
+    Ok(rows.into_iter().map(|row| chain(row)).map(|token| (token.id, token)).collect())
+}
+
+/// An access token to be stored.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub node_id: NodeId,
+    pub node_expires_at: Timestamp,
+    pub scopes: ScopeSet,
+    pub audiences: Audiences,
+    pub expires_at: ExpiresAt,
+}
+
+/// A token as lists show it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TokenListing {
+    pub id: TokenId,
+    pub node_id: NodeId,
+    pub scopes: String,
+    #[serde(serialize_with = "crate::nodes::seconds")]
+    pub created_at: Timestamp,
+    #[serde(serialize_with = "crate::nodes::seconds")]
+    pub expires_at: Timestamp,
+    pub ended: Option<DeathCause>,
+}
+
+impl Read<'_> {
+    /// A token with all that binds it.
+    pub fn token_chain(&mut self, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
+        token_chain(self.connection, id)
+    }
+
+    /// The tokens on a node, oldest first.
+    pub fn token_list_by_node(&mut self, node: NodeId) -> Result<Vec<TokenListing>, StoreError> {
+        type Row =
+            (Db<TokenId>, Db<NodeId>, String, Db<Timestamp>, Db<Timestamp>, Option<Db<DeathCause>>);
+        let rows: Vec<Row> = on!(&mut *self.connection, c => tokens::table
+            .filter(tokens::node_id.eq(Db(node)))
+            .order(tokens::id)
+            .select((
+                tokens::id, tokens::node_id, tokens::scopes, tokens::created_at, tokens::expires_at,
+                tokens::ended_cause,
+            ))
+            .load(c)?);
+        Ok(rows
+            .into_iter()
+            .map(|row| TokenListing {
+                id: row.0.0,
+                node_id: row.1.0,
+                scopes: row.2,
+                created_at: row.3.0,
+                expires_at: row.4.0,
+                ended: opt(row.5),
+            })
+            .collect())
+    }
+}
+
+impl Write<'_> {
+    /// Mints and stores a token. The caller has judged the node in this transaction.
+    pub fn token_insert(&mut self, new: &NewToken) -> Result<(TokenId, OpaqueToken), StoreError> {
+        let id = TokenId::ordered(self.millis(), self.entropy());
+        let secret = self.secret();
+        let stored = self.keys().digest(TokenKind::AccessToken, id.as_bytes(), &secret);
+        let now = self.now();
+        on!(&mut *self.connection, c => diesel::insert_into(tokens::table)
+            .values((
+                tokens::id.eq(Db(id)),
+                tokens::node_id.eq(Db(new.node_id)),
+                tokens::node_expires_at.eq(Db(new.node_expires_at)),
+                tokens::secret_digest.eq(Db(stored.digest)),
+                tokens::secret_key_id.eq(stored.key_id),
+                tokens::scopes.eq(new.scopes.to_string()),
+                tokens::audiences.eq(Json(&new.audiences)),
+                tokens::created_at.eq(Db(now)),
+                tokens::expires_at.eq(Db(new.expires_at.timestamp())),
+            ))
+            .execute(c)?);
+        Ok((id, OpaqueToken::new(TokenKind::AccessToken, *id.as_bytes(), secret)))
+    }
+
+    /// Ends one token. False when it was over already.
+    pub fn token_end(&mut self, id: TokenId, cause: DeathCause) -> Result<bool, StoreError> {
+        let now = self.now();
+        let ended = on!(&mut *self.connection, c => diesel::update(
+            tokens::table.filter(tokens::id.eq(Db(id)).and(tokens::ended_at.is_null())),
+        )
+        .set((tokens::ended_at.eq(Db(now)), tokens::ended_cause.eq(Db(cause))))
+        .execute(c)?);
+        if ended == 0 {
+            return Ok(false);
+        }
+        for child in self.node_ids_by_parent_token(id)? {
+            self.node_end(child, DeathCause::AncestorDied)?;
+        }
+        Ok(true)
+    }
+
+    /// Nodes that this token minted.
+    fn node_ids_by_parent_token(&mut self, token: TokenId) -> Result<Vec<NodeId>, StoreError> {
+        let rows: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::parent_token_id.eq(Db(token)))
+            .select(nodes::id)
+            .load(c)?);
+        Ok(rows.into_iter().map(|id| id.0).collect())
+    }
+}
