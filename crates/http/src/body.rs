@@ -1,0 +1,53 @@
+//! Request bodies: one form, small, of the right type, read before anything else is thought.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{Bytes, Payload};
+use curfew_protocol::{ErrorCode, Form, FormError, OAuthError};
+
+/// The largest form, in bytes.
+pub const FORM_LIMIT: usize = 64 * 1024;
+
+/// A form's bytes as they came.
+#[derive(Debug)]
+pub struct RawForm(Bytes);
+
+fn invalid(description: &'static str) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidRequest, description)
+}
+
+impl RawForm {
+    /// Reads the body of `request`, if it is a form.
+    pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, OAuthError> {
+        if !is_form(request) {
+            return Err(invalid("the body must be application/x-www-form-urlencoded"));
+        }
+        match payload.to_bytes_limited(FORM_LIMIT).await {
+            Ok(Ok(bytes)) => Ok(Self(bytes)),
+            Ok(Err(_)) => Err(invalid("the body could not be read")),
+            Err(_) => Err(invalid("the body is larger than 64 KiB")),
+        }
+    }
+
+    /// The parameters. `repeatable` names those that may come more than once.
+    pub fn parse(&self, repeatable: &[&str]) -> Result<Form<'_>, OAuthError> {
+        Form::parse(&self.0, repeatable).map_err(refused)
+    }
+}
+
+fn is_form(request: &HttpRequest) -> bool {
+    let Some(value) = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let kind = value.split(';').next().unwrap_or("").trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// What is told of a form that cannot be read.
+pub fn refused(error: FormError) -> OAuthError {
+    invalid(match error {
+        FormError::Repeated => "a parameter is sent more than once",
+        FormError::Encoding => "a parameter is not valid percent-encoded UTF-8",
+        FormError::TooMany => "too many parameters",
+    })
+}

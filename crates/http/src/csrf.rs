@@ -1,0 +1,102 @@
+//! Forms that only our own pages can send.
+//!
+//! Each form carries a token: the second it was made at, and a MAC over that and over what the browser is known by (the session,
+//! or before the login a random cookie of its own). Beside it the headers `Origin` and `Sec-Fetch-Site` must not speak
+//! of another site.
+
+use actix_web::HttpRequest;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header::ORIGIN;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use curfew_protocol::{Digest, NodeId, SecretBytes, Timestamp};
+use curfew_store::MacPurpose;
+
+use crate::edge::Edge;
+use crate::realm::Realm;
+
+/// What the browser is known by.
+#[derive(Clone, Debug)]
+pub enum FormOwner {
+    Session(NodeId),
+    /// The value of the form cookie.
+    Browser(String),
+}
+
+/// Why a form is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormRefusal {
+    /// It lay open for too long.
+    Expired,
+    /// It is not one of ours, or was not made for this browser.
+    Foreign,
+}
+
+impl FormOwner {
+    fn parts(&self) -> (&'static [u8], &[u8]) {
+        match self {
+            Self::Session(id) => (b"session", id.as_bytes()),
+            Self::Browser(value) => (b"browser", value.as_bytes()),
+        }
+    }
+
+    /// A token for a form made at `now`.
+    pub fn token(&self, edge: &Edge, now: Timestamp) -> String {
+        let (kind, value) = self.parts();
+        let mac = edge.store.keys().mac(MacPurpose::Csrf, &[kind, value, &now.seconds().to_be_bytes()]);
+        format!("{:x}.{}", now.seconds(), URL_SAFE_NO_PAD.encode(mac.as_bytes()))
+    }
+
+    /// Checks the token of a posted form, and the headers beside it.
+    pub fn check(
+        &self,
+        edge: &Edge,
+        request: &HttpRequest,
+        token: Option<&str>,
+    ) -> Result<(), FormRefusal> {
+        if !is_same_origin(edge, request) {
+            return Err(FormRefusal::Foreign);
+        }
+        let (seconds, mac) = token.and_then(read_token).ok_or(FormRefusal::Foreign)?;
+        let (kind, value) = self.parts();
+        let parts: [&[u8]; 3] = [kind, value, &seconds.to_be_bytes()];
+        if !edge.store.keys().verify_mac(MacPurpose::Csrf, &parts, &mac) {
+            return Err(FormRefusal::Foreign);
+        }
+        let end = Timestamp::from_seconds(seconds).after(edge.lifetimes.interaction);
+        if edge.store.clock().now().has_reached(end) { Err(FormRefusal::Expired) } else { Ok(()) }
+    }
+}
+
+fn read_token(token: &str) -> Option<(i64, Digest)> {
+    let (seconds, mac) = token.split_once('.')?;
+    let seconds = i64::from_str_radix(seconds, 16).ok()?;
+    let mac = <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(mac).ok()?).ok()?;
+    Some((seconds, Digest::from_bytes(mac)))
+}
+
+fn is_same_origin(edge: &Edge, request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let origin_fits = headers.get(ORIGIN).is_none_or(|origin| origin == edge.issuer.origin());
+    let site_fits =
+        headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
+    origin_fits && site_fits
+}
+
+/// The form cookie of a browser that is not signed in; made when it has none.
+pub fn browser(edge: &Edge, realm: &Realm, request: &HttpRequest) -> (FormOwner, Option<Cookie<'static>>) {
+    let name = edge.issuer.cookie_name("form", &realm.base);
+    if let Some(cookie) = request.cookie(&name)
+        && cookie.value().len() == 43
+    {
+        return (FormOwner::Browser(cookie.value().to_owned()), None);
+    }
+    let value = URL_SAFE_NO_PAD.encode(SecretBytes::random(edge.store.entropy()).expose());
+    let cookie = host_cookie(name, value.clone());
+    (FormOwner::Browser(value), Some(cookie))
+}
+
+/// A cookie that goes to this host only, over a secure connection only, and that no script reads.
+pub(crate) fn host_cookie(name: String, value: String) -> Cookie<'static> {
+    Cookie::build(name, value).path("/").secure(true).http_only(true).same_site(SameSite::Lax).finish()
+}

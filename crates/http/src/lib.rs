@@ -1,0 +1,23 @@
+//! The edge kit: what every capability needs between HTTP and the store.
+//!
+//! A request passes [`body`] (form), [`client_auth`] or [`session`] (who is asking), the capability's own stages, and leaves through
+//! [`answer`]; [`problem`] is the one place where an error becomes HTTP.
+
+pub mod answer;
+pub mod body;
+pub mod client_auth;
+pub mod csrf;
+pub mod edge;
+pub mod log;
+pub mod mailer;
+pub mod origin;
+pub mod pages;
+pub mod password;
+pub mod problem;
+pub mod rates;
+pub mod realm;
+pub mod session;
+
+pub use edge::{Edge, Issuer};
+pub use problem::{PageProblem, Problem};
+pub use realm::Realm;

@@ -1,0 +1,111 @@
+//! Local passwords: Argon2id, off the workers, never more at once than there are cores.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use curfew_protocol::{Entropy, Redacted};
+use tokio::sync::Semaphore;
+
+/// 19 MiB, two passes, one lane (OWASP's first choice for Argon2id).
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+
+/// Hashing did not happen: the server is shutting down or out of memory.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the password could not be hashed")]
+pub struct HashFailure;
+
+/// Hashes and verifies passwords.
+pub struct PasswordHasher {
+    turns: Arc<Semaphore>,
+    /// Verified against when there is no account, so that the answer takes as long.
+    decoy: String,
+}
+
+impl std::fmt::Debug for PasswordHasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHasher")
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, HashFailure> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|_| HashFailure)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Hashes on the calling thread, which takes some 25 ms.
+pub fn hash(password: &str, entropy: &dyn Entropy) -> Result<Redacted<String>, HashFailure> {
+    let mut salt = [0u8; 16];
+    entropy.fill(&mut salt);
+    let hash = argon2()?
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .map_err(|_| HashFailure)?;
+    Ok(Redacted(hash.to_string()))
+}
+
+fn verify(password: &str, hash: &str) -> Result<bool, HashFailure> {
+    let Ok(parsed) = PasswordHash::new(hash) else { return Ok(false) };
+    Ok(argon2()?.verify_password(password.as_bytes(), &parsed).is_ok())
+}
+
+impl PasswordHasher {
+    pub fn new(cores: usize) -> Self {
+        // Nothing hashes to all zeroes; the parameters are what costs the time.
+        let decoy = format!(
+            "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        );
+        Self { turns: Arc::new(Semaphore::new(cores.max(1))), decoy }
+    }
+
+    /// Does `password` belong to `stored`? Without a stored hash the answer is no, after the same time.
+    pub async fn verify(
+        &self,
+        password: Redacted<String>,
+        stored: Option<Redacted<String>>,
+    ) -> Result<bool, HashFailure> {
+        let exists = stored.is_some();
+        let hash = stored.map_or_else(|| self.decoy.clone(), |hash| hash.0);
+        let verified = self.in_turn(move || verify(&password.0, &hash)).await?;
+        Ok(exists && verified)
+    }
+
+    pub async fn hash(
+        &self,
+        password: Redacted<String>,
+        store: &curfew_store::Store,
+    ) -> Result<Redacted<String>, HashFailure> {
+        let store = store.clone();
+        self.in_turn(move || hash(&password.0, store.entropy())).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, HashFailure> + Send + 'static,
+    ) -> Result<T, HashFailure> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| HashFailure)?;
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        })
+        .await
+        .map_err(|_| HashFailure)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_verifies_its_own_password_only_and_the_decoy_none() {
+        let hashed = hash("correct horse", &curfew_store::SystemEntropy).unwrap();
+        assert!(hashed.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(verify("correct horse", &hashed.0).unwrap());
+        assert!(!verify("correct hors", &hashed.0).unwrap());
+        let decoy = PasswordHasher::new(1).decoy;
+        assert!(PasswordHash::new(&decoy).is_ok());
+        assert!(!verify("", &decoy).unwrap());
+    }
+}

@@ -1,0 +1,118 @@
+//! Rate limits at the edge.
+//!
+//! The counts live in the store; success writes and reads nothing. A node that learned that a budget is used up remembers it
+//! until the window ends, so that a flood costs it nothing more.
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+
+use curfew_protocol::{Lifetime, Timestamp};
+use curfew_store::audit::Origin;
+use curfew_store::rate_limits::Rate;
+
+macro_rules! rules {
+    ($($(#[doc = $doc:literal])* $field:ident = $limit:literal in $window:literal,)*) => {
+        /// The configured budgets.
+        #[derive(Debug)]
+        pub struct RateRules {
+            $($(#[doc = $doc])* pub $field: Rate,)*
+            blocked: RwLock<HashMap<Bucket, Timestamp>>,
+        }
+
+        impl Default for RateRules {
+            fn default() -> Self {
+                Self {
+                    $($field: Rate { limit: $limit, window: Lifetime::from_seconds($window) },)*
+                    blocked: RwLock::default(),
+                }
+            }
+        }
+
+        impl RateRules {
+            /// Name, default limit, window in seconds and meaning of each budget.
+            pub const REFERENCE: &'static [(&'static str, u32, u32, &'static str)] =
+                &[$((stringify!($field), $limit, $window, concat!($($doc,)*)),)*];
+
+            /// Sets one limit by name; the windows are fixed. False: there is no such budget.
+            pub fn set_limit(&mut self, name: &str, limit: u32) -> bool {
+                match name {
+                    $(stringify!($field) => self.$field.limit = limit,)*
+                    _ => return false,
+                }
+                true
+            }
+        }
+    };
+}
+
+rules! {
+    /// Failed client authentications a minute, for each client and address.
+    client_failures = 30 in 60,
+    /// Wrong passwords in 15 minutes, for each account.
+    password_failures_account = 5 in 900,
+    /// Wrong passwords an hour, for each address.
+    password_failures_address = 20 in 3_600,
+    /// Mailed links an hour, for each account.
+    password_links = 3 in 3_600,
+    /// Requests for mailed links an hour, for each address.
+    password_links_address = 20 in 3_600,
+    /// Wrong bootstrap secrets an hour, in all.
+    bootstrap_failures = 10 in 3_600,
+    /// Consents and denials a minute, for each account.
+    consents = 60 in 60,
+}
+
+/// What is counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Bucket(String);
+
+impl Bucket {
+    /// `kind` says which budget; `parts` say whose.
+    pub fn new(kind: &str, parts: &[&str]) -> Self {
+        let mut text = kind.to_owned();
+        for part in parts {
+            text.push('|');
+            // Long or odd text from outside would make the key long or ambiguous: its digest will do.
+            if part.len() > 64 || part.contains('|') {
+                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, part.as_bytes());
+                text.extend(digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")));
+            } else {
+                text.push_str(part);
+            }
+        }
+        Self(text)
+    }
+
+    /// Failed client authentication, for a client and the address it came from.
+    pub fn client_failures(client_id: &str, origin: &Origin) -> Vec<Self> {
+        let ip = origin.ip.as_deref().unwrap_or("");
+        vec![Self::new("client_failures", &[client_id, ip])]
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl RateRules {
+    /// Does this node know that one of the buckets is used up? Then how long it stays so.
+    pub fn blocked(&self, buckets: &[Bucket], now: Timestamp) -> Option<Lifetime> {
+        let blocked = self.blocked.read().ok()?;
+        if blocked.is_empty() {
+            return None;
+        }
+        let ends = buckets.iter().filter_map(|bucket| blocked.get(bucket));
+        ends.filter(|until| !now.has_reached(**until)).map(|until| until.since(now)).max()
+    }
+
+    /// Remembers buckets that are used up, and forgets those whose window has ended.
+    pub fn block(&self, exhausted: Vec<(Bucket, Timestamp)>, now: Timestamp) {
+        if exhausted.is_empty() {
+            return;
+        }
+        if let Ok(mut blocked) = self.blocked.write() {
+            blocked.retain(|_, until| !now.has_reached(*until));
+            blocked.extend(exhausted);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Browser sessions at the edge: the cookie, and who is signed in.
+
+use actix_web::HttpRequest;
+use actix_web::cookie::{Cookie, time::Duration};
+use curfew_policy::lifetime::{Caps, Credential};
+use curfew_protocol::{NodeId, OpaqueToken, ParsedToken, Timestamp, TokenKind, UserId};
+use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_store::nodes::Birth;
+use curfew_store::sessions::{NewSession, Session};
+use curfew_store::tenants::Tenant;
+use curfew_store::users::User;
+use curfew_store::{StoreError, Write};
+
+use crate::csrf::{FormOwner, host_cookie};
+use crate::edge::Edge;
+use crate::realm::Realm;
+
+/// A person whose session was alive a moment ago. Whoever writes on its strength judges it again in the transaction
+/// ([`signed_in_again`]).
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub session_id: NodeId,
+    pub user_id: UserId,
+    pub username: String,
+    pub authenticated_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl SignedIn {
+    pub const fn form_owner(&self) -> FormOwner {
+        FormOwner::Session(self.session_id)
+    }
+}
+
+/// Who is signed in. A missing, malformed, foreign or dead cookie is nobody (D15); a failing store is an error (D19).
+pub async fn signed_in(
+    edge: &Edge,
+    realm: &Realm,
+    request: &HttpRequest,
+) -> Result<Option<SignedIn>, StoreError> {
+    let Some(parsed) = cookie_value(edge, realm, request) else { return Ok(None) };
+    let id = NodeId::from_bytes(parsed.selector);
+    let (session, now) = edge.store.read(move |read| Ok((read.session(id)?, read.now()))).await?;
+    let Some(session) = session.filter(|session| {
+        session.node.tenant_id == realm.tenant_id
+            && edge.store.keys().verify(
+                TokenKind::Session,
+                id.as_bytes(),
+                &parsed.secret,
+                session.digest,
+            )
+    }) else {
+        return Ok(None);
+    };
+    let Ok(alive) = session.node.judge(now) else { return Ok(None) };
+    touch(edge, &session, now, alive.expires_at()).await?;
+    Ok(signed_in_as(&session))
+}
+
+fn signed_in_as(session: &Session) -> Option<SignedIn> {
+    let user = session.node.user.as_ref()?;
+    Some(SignedIn {
+        session_id: session.node.id,
+        user_id: user.id,
+        username: user.username.clone(),
+        authenticated_at: session.authenticated_at,
+        expires_at: session.node.facts.expires_at,
+    })
+}
+
+/// The session once more, inside a transaction: `None` when it died since.
+pub fn signed_in_again(write: &mut Write<'_>, id: NodeId) -> Result<Option<Session>, StoreError> {
+    let now = write.now();
+    Ok(write.session(id)?.filter(|session| session.node.judge(now).is_ok()))
+}
+
+/// Moves the idle end when that is due.
+async fn touch(
+    edge: &Edge,
+    session: &Session,
+    now: Timestamp,
+    absolute: Timestamp,
+) -> Result<(), StoreError> {
+    let idle_at = edge.lifetimes.session_idle_at(false, now, absolute);
+    let due = session.idle_at.after(curfew_policy::lifetime::IDLE_MOVE_STEP) < idle_at;
+    if due {
+        let id = session.node.id;
+        let moved = edge.store.write(move |write| write.session_touch(id, idle_at).map(Ok::<_, ()>));
+        let _ = moved.await?;
+    }
+    Ok(())
+}
+
+fn cookie_value(edge: &Edge, realm: &Realm, request: &HttpRequest) -> Option<ParsedToken> {
+    let cookie = request.cookie(&edge.issuer.cookie_name("session", &realm.base))?;
+    ParsedToken::parse(TokenKind::Session, cookie.value()).ok()
+}
+
+/// The cookie of a session just started. It ends with the browser; the server knows when the session does.
+pub fn cookie(edge: &Edge, realm: &Realm, secret: &OpaqueToken) -> Cookie<'static> {
+    host_cookie(edge.issuer.cookie_name("session", &realm.base), secret.reveal())
+}
+
+/// Takes the cookie away.
+pub fn cookie_removal(edge: &Edge, realm: &Realm) -> Cookie<'static> {
+    let mut cookie = host_cookie(edge.issuer.cookie_name("session", &realm.base), String::new());
+    cookie.set_max_age(Duration::ZERO);
+    cookie
+}
+
+/// A session just started.
+#[derive(Debug)]
+pub struct StartedSession {
+    pub id: NodeId,
+    pub secret: OpaqueToken,
+}
+
+/// Starts a session for a user who has just proved who he is, with its audit row, in the caller's transaction.
+/// `tenant` and `user` are as read in that transaction. `None`: there is no second left to live.
+pub fn start(
+    write: &mut Write<'_>,
+    rules: &curfew_policy::lifetime::LifetimeRules,
+    tenant: &Tenant,
+    user: &User,
+    (authenticated_by, origin): (AuthenticatedBy, &Origin),
+) -> Result<Option<StartedSession>, StoreError> {
+    let now = write.now();
+    let kind = if user.administrator { Credential::AdminSession } else { Credential::Session };
+    let caps = Caps { tenant: tenant.limits.session, ..Caps::default() };
+    let Ok(expires_at) = rules.expires_at(kind, now, caps) else { return Ok(None) };
+    let birth = Birth {
+        tenant_id: tenant.id,
+        installation_epoch: write.installation_epoch()?,
+        tenant_epoch: tenant.epoch,
+        era: tenant.era,
+        user: Some((user.id, user.epoch)),
+        client: None,
+    };
+    let (id, secret) = write.session_insert(&NewSession {
+        birth,
+        expires_at,
+        idle_at: rules.session_idle_at(user.administrator, now, expires_at.timestamp()),
+        ip: origin.ip.clone().unwrap_or_default(),
+        user_agent: origin.user_agent.clone().unwrap_or_default(),
+    })?;
+    write.audit(&AuditEntry {
+        tenant_id: Some(tenant.id),
+        user_id: Some(user.id),
+        node_id: Some(id),
+        expires_at: Some(expires_at.timestamp()),
+        ..AuditEntry::new(AuditEvent::SessionStarted, authenticated_by, origin.clone())
+    })?;
+    Ok(Some(StartedSession { id, secret }))
+}
