@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod body;
 pub mod client_auth;
+pub mod cors;
 pub mod csrf;
 pub mod edge;
 pub mod log;

@@ -95,6 +95,11 @@ impl Bucket {
 }
 
 impl RateRules {
+    /// Is any bucket known to be used up? The cheap question before the exact one.
+    pub fn any_blocked(&self) -> bool {
+        self.blocked.read().is_ok_and(|blocked| !blocked.is_empty())
+    }
+
     /// Does this node know that one of the buckets is used up? Then how long it stays so.
     pub fn blocked(&self, buckets: &[Bucket], now: Timestamp) -> Option<Lifetime> {
         let blocked = self.blocked.read().ok()?;

@@ -189,6 +189,20 @@ impl Read<'_> {
     }
 }
 
+impl Read<'_> {
+    /// Did an active public client of the tenant register this web origin?
+    pub fn client_origin_is_registered(&mut self, tenant: TenantId, origin: &str) -> Result<bool, StoreError> {
+        let registered: Vec<Json<Vec<String>>> = on!(&mut *self.connection, c => clients::table
+            .filter(clients::tenant_id.eq(Db(tenant))
+                .and(clients::status.eq(Db(OwnerStatus::Active)))
+                .and(clients::confidential.eq(false))
+                .and(clients::origins.ne("[]")))
+            .select(clients::origins)
+            .load(c)?);
+        Ok(registered.iter().any(|own| own.0.iter().any(|one| one == origin)))
+    }
+}
+
 /// The columns of a registration, for inserts and updates alike.
 macro_rules! registration_columns {
     ($registration:expr) => {{

@@ -28,6 +28,7 @@ pub mod codes;
 pub mod consents;
 pub mod families;
 pub mod installation;
+pub mod lineage;
 pub mod mailed_links;
 pub mod mails;
 pub mod mint;

@@ -1,0 +1,53 @@
+//! What hangs on what, for the incident tools: bounded look-ups upwards and downwards, binding and recorded edges alike.
+
+use curfew_protocol::{NodeId, TokenId};
+use diesel::prelude::*;
+
+use crate::context::Read;
+use crate::db::{Db, opt};
+use crate::error::StoreError;
+use crate::on;
+use crate::schema::{nodes, tokens};
+
+impl Read<'_> {
+    /// The token that minted a node, if one did.
+    pub fn node_parent_token(&mut self, id: NodeId) -> Result<Option<TokenId>, StoreError> {
+        let row: Option<Option<Db<TokenId>>> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::id.eq(Db(id)))
+            .select(nodes::parent_token_id)
+            .get_result(c)
+            .optional()?);
+        Ok(opt(row.flatten()))
+    }
+
+    /// Nodes that hang on a node, bound or only recorded, oldest first.
+    pub fn node_ids_below(&mut self, id: NodeId) -> Result<Vec<NodeId>, StoreError> {
+        let rows: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::parent_id.eq(Db(id)).or(nodes::recorded_parent_id.eq(Db(id))))
+            .order(nodes::id)
+            .select(nodes::id)
+            .load(c)?);
+        Ok(rows.into_iter().map(|id| id.0).collect())
+    }
+
+    /// Nodes that a token minted, oldest first.
+    pub fn node_ids_minted_by(&mut self, token: TokenId) -> Result<Vec<NodeId>, StoreError> {
+        let rows: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::parent_token_id.eq(Db(token)))
+            .order(nodes::id)
+            .select(nodes::id)
+            .load(c)?);
+        Ok(rows.into_iter().map(|id| id.0).collect())
+    }
+
+    /// The newest tokens of a node; a node may hold millions.
+    pub fn token_ids_latest(&mut self, node: NodeId, limit: i64) -> Result<Vec<TokenId>, StoreError> {
+        let rows: Vec<Db<TokenId>> = on!(&mut *self.connection, c => tokens::table
+            .filter(tokens::node_id.eq(Db(node)))
+            .order(tokens::id.desc())
+            .limit(limit)
+            .select(tokens::id)
+            .load(c)?);
+        Ok(rows.into_iter().map(|id| id.0).collect())
+    }
+}
