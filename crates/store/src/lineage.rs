@@ -1,6 +1,6 @@
 //! What hangs on what, for the incident tools: bounded look-ups upwards and downwards, binding and recorded edges alike.
 
-use curfew_protocol::{NodeId, TokenId};
+use curfew_protocol::{NodeId, TokenId, UserId};
 use diesel::prelude::*;
 
 use crate::context::Read;
@@ -20,14 +20,22 @@ impl Read<'_> {
         Ok(opt(row.flatten()))
     }
 
-    /// Nodes that hang on a node, bound or only recorded, oldest first.
-    pub fn node_ids_below(&mut self, id: NodeId) -> Result<Vec<NodeId>, StoreError> {
-        let rows: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
-            .filter(nodes::parent_id.eq(Db(id)).or(nodes::recorded_parent_id.eq(Db(id))))
-            .order(nodes::id)
+    /// Nodes that hang on a node, bound or only recorded, oldest first. What is recorded below a session belongs to its user.
+    pub fn node_ids_below(&mut self, id: NodeId, user: Option<UserId>) -> Result<Vec<NodeId>, StoreError> {
+        let bound: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
+            .filter(nodes::parent_id.eq(Db(id)))
             .select(nodes::id)
             .load(c)?);
-        Ok(rows.into_iter().map(|id| id.0).collect())
+        let recorded: Vec<Db<NodeId>> = match user {
+            None => Vec::new(),
+            Some(user) => on!(&mut *self.connection, c => nodes::table
+                .filter(nodes::user_id.eq(Db(user)).and(nodes::recorded_parent_id.eq(Db(id))))
+                .select(nodes::id)
+                .load(c)?),
+        };
+        let mut ids: Vec<NodeId> = bound.into_iter().chain(recorded).map(|id| id.0).collect();
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// Nodes that a token minted, oldest first.

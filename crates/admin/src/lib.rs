@@ -1,0 +1,102 @@
+//! What an administrator can do, as operations: the command line calls them, later an API.
+//!
+//! Every operation checks its input, runs in one transaction together with its audit row, and answers with a value or with a
+//! sentence that says what to do next. Nothing here prints, asks or hashes passwords.
+
+mod clients;
+mod error;
+mod health;
+mod resources;
+mod scopes;
+mod sessions;
+mod subject;
+mod tenants;
+mod tokens;
+mod users;
+mod words;
+
+use curfew_policy::lifetime::LifetimeRules;
+use curfew_policy::status::OwnerStatus;
+use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_store::tenants::Tenant;
+use curfew_store::{Read, Store, StoreError, Write};
+
+pub use clients::{AddedClient, ClientChange, NewClient};
+pub use error::AdminError;
+pub use health::Health;
+pub use resources::AddedResource;
+pub use scopes::{NewScope, ScopeChange};
+pub use subject::{Kind, Standing};
+pub use tenants::TenantChange;
+pub use tokens::{Edge, Inspection, LineageRow, ListedToken, Revoked};
+pub use users::{AddedUser, NewUserRequest, UserChange};
+
+/// The operations, in the name of whoever is at the command line.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    store: Store,
+    rules: LifetimeRules,
+    by: AuthenticatedBy,
+}
+
+impl Admin {
+    /// For the command line: whoever can read the keys may do everything.
+    pub const fn for_command_line(store: Store, rules: LifetimeRules) -> Self {
+        Self { store, rules, by: AuthenticatedBy::CommandLine }
+    }
+
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn entry(&self, event: AuditEvent) -> AuditEntry {
+        AuditEntry::new(event, self.by, Origin::default())
+    }
+
+    /// One transaction. A refusal comes before the first write, so committing it leaves nothing behind.
+    fn write<T: Send + 'static>(
+        &self,
+        job: impl Fn(&mut Write<'_>) -> Result<T, AdminError> + Send + 'static,
+    ) -> Result<T, AdminError> {
+        self.store.write_blocking(move |write| match job(write) {
+            Ok(done) => Ok(Ok(done)),
+            Err(AdminError::Store(error)) => Err(error),
+            Err(refusal) => Ok(Err(refusal)),
+        })?
+    }
+
+    fn read<T>(
+        &self,
+        job: impl FnOnce(&mut Read<'_>) -> Result<T, AdminError>,
+    ) -> Result<T, AdminError> {
+        self.store.read_blocking(|read| match job(read) {
+            Ok(found) => Ok(Ok(found)),
+            Err(AdminError::Store(error)) => Err(error),
+            Err(refusal) => Ok(Err(refusal)),
+        })?
+    }
+}
+
+/// The tenant of that slug, which must not be deleted.
+fn tenant(read: &mut Read<'_>, slug: &str) -> Result<Tenant, AdminError> {
+    read.tenant_by_slug(slug)?.ok_or_else(|| AdminError::not_found("tenant", slug))
+}
+
+/// Turns the schema's "somebody is there already" into a sentence.
+fn taken<T>(result: Result<T, StoreError>, noun: &'static str, name: &str) -> Result<T, AdminError> {
+    result.map_err(|error| {
+        if error.is_unique_violation() {
+            AdminError::Exists { noun, name: name.to_owned(), source: error }
+        } else {
+            AdminError::Store(error)
+        }
+    })
+}
+
+/// Refuses a step between two states that is none.
+fn check_step(noun: &'static str, name: &str, now: OwnerStatus, next: OwnerStatus) -> Result<(), AdminError> {
+    if now == next {
+        return Err(AdminError::Invalid(format!("{noun} `{name}` is {now} already; there is nothing to do")));
+    }
+    Ok(())
+}

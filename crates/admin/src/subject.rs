@@ -1,0 +1,211 @@
+//! What a pasted text is: a credential's value, or the id of a token or node. A value is believed only when its digest fits.
+
+use curfew_policy::liveness::DeadBecause;
+use curfew_policy::status::NodeKind;
+use curfew_protocol::{
+    CodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind,
+};
+use curfew_store::nodes::NodeChain;
+use curfew_store::tokens::TokenChain;
+use curfew_store::{KeyedDigest, Read};
+
+use crate::AdminError;
+
+/// The kinds that can be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    AccessToken,
+    RefreshToken,
+    AuthorizationCode,
+    Session,
+    Approval,
+    ClientGrant,
+}
+
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access token",
+            Self::RefreshToken => "refresh family",
+            Self::AuthorizationCode => "authorization code",
+            Self::Session => "session",
+            Self::Approval => "approval",
+            Self::ClientGrant => "client grant",
+        }
+    }
+
+    pub(crate) const fn of_node(kind: NodeKind) -> Self {
+        match kind {
+            NodeKind::Session => Self::Session,
+            NodeKind::Approval => Self::Approval,
+            NodeKind::Family => Self::RefreshToken,
+            NodeKind::ClientGrant => Self::ClientGrant,
+        }
+    }
+}
+
+/// Alive, or why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Standing {
+    pub alive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_because: Option<&'static str>,
+    /// How it was ended, when somebody ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<curfew_policy::status::DeathCause>,
+}
+
+impl Standing {
+    pub(crate) fn of<T>(verdict: Result<T, DeadBecause>) -> Self {
+        let Err(because) = verdict else {
+            return Self { alive: true, dead_because: None, cause: None };
+        };
+        let cause = match because {
+            DeadBecause::TokenEnded(cause) | DeadBecause::NodeEnded(cause) => Some(cause),
+            DeadBecause::TokenExpired
+            | DeadBecause::NodeExpired
+            | DeadBecause::SessionIdle
+            | DeadBecause::OverTenantLimit
+            | DeadBecause::OwnerNotActive(_)
+            | DeadBecause::OwnerEpochMoved(_) => None,
+        };
+        Self { alive: false, dead_because: Some(because.as_str()), cause }
+    }
+
+    /// Dead for a reason that only its own kind knows.
+    pub(crate) const fn dead(because: &'static str) -> Self {
+        Self { alive: false, dead_because: Some(because), cause: None }
+    }
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.dead_because, self.cause) {
+            (None, _) => f.write_str("alive"),
+            (Some(because), None) => write!(f, "dead: {because}"),
+            (Some(because), Some(cause)) => write!(f, "dead: {because} ({cause})"),
+        }
+    }
+}
+
+/// What was found behind a text.
+pub(crate) enum Subject {
+    Token(TokenChain),
+    Node { chain: NodeChain, standing: Standing },
+}
+
+impl Subject {
+    pub(crate) const fn node(&self) -> &NodeChain {
+        match self {
+            Self::Token(token) => &token.node,
+            Self::Node { chain, .. } => chain,
+        }
+    }
+}
+
+const NOT_FOUND: &str = "nothing is known of this token; it was never issued here, its value was altered, or clean-up has \
+     removed it long after its end";
+
+/// Finds the subject of `text`. The text itself never goes into an error: it may be a secret.
+pub(crate) fn find(read: &mut Read<'_>, text: &str) -> Result<Subject, AdminError> {
+    let found = match TokenKind::of(text) {
+        None => by_id(read, text)?,
+        Some(TokenKind::AccessToken) => access_token(read, text)?,
+        Some(TokenKind::RefreshToken) => refresh_token(read, text)?,
+        Some(TokenKind::AuthorizationCode) => code(read, text)?,
+        Some(TokenKind::Session) => session(read, text)?,
+        Some(TokenKind::ClientSecret | TokenKind::MailedLink | TokenKind::BootstrapSecret) => {
+            return Err(AdminError::invalid(
+                "this is no token but a client's or resource server's secret, a mailed link or the bootstrap secret; use \
+                 `curfew client rotate-secret`, `curfew resource rotate-secret` or `curfew user invite` to replace it",
+            ));
+        }
+    };
+    found.ok_or_else(|| AdminError::invalid(NOT_FOUND))
+}
+
+fn by_id(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
+    let Ok(token_id) = text.parse::<TokenId>() else {
+        return Err(AdminError::invalid(
+            "this is neither a token nor an id; an id is 22 letters and digits, a token starts with cfat_ or cfrt_",
+        ));
+    };
+    if let Some(token) = read.token_chain(token_id)? {
+        return Ok(Some(Subject::Token(token)));
+    }
+    node(read, NodeId::from_bytes(*token_id.as_bytes()))
+}
+
+/// A node with its standing; a family and a session also die idle.
+pub(crate) fn node(read: &mut Read<'_>, id: NodeId) -> Result<Option<Subject>, AdminError> {
+    let Some(chain) = read.node_chain(id)? else { return Ok(None) };
+    let now = read.now();
+    let mut standing = Standing::of(chain.judge(now));
+    if standing.alive
+        && chain.kind == NodeKind::Family
+        && read.family(id)?.is_some_and(|family| now.has_reached(family.idle_at))
+    {
+        standing = Standing::dead("refresh_idle");
+    }
+    Ok(Some(Subject::Node { chain, standing }))
+}
+
+fn fits(read: &Read<'_>, kind: TokenKind, parsed: &ParsedToken, stored: KeyedDigest) -> bool {
+    read.keys().verify(kind, &parsed.selector, &parsed.secret, stored)
+}
+
+fn access_token(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
+    let kind = TokenKind::AccessToken;
+    let Ok(parsed) = ParsedToken::parse(kind, text) else { return Ok(None) };
+    let token = read.token_chain(TokenId::from_bytes(parsed.selector))?;
+    Ok(token.filter(|token| fits(read, kind, &parsed, token.digest)).map(Subject::Token))
+}
+
+fn session(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
+    let kind = TokenKind::Session;
+    let Ok(parsed) = ParsedToken::parse(kind, text) else { return Ok(None) };
+    let id = NodeId::from_bytes(parsed.selector);
+    match read.session(id)?.filter(|session| fits(read, kind, &parsed, session.digest)) {
+        Some(_) => node(read, id),
+        None => Ok(None),
+    }
+}
+
+fn code(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
+    let kind = TokenKind::AuthorizationCode;
+    let Ok(parsed) = ParsedToken::parse(kind, text) else { return Ok(None) };
+    let code = read.code(CodeId::from_bytes(parsed.selector))?;
+    let Some(code) = code.filter(|code| fits(read, kind, &parsed, code.digest)) else {
+        return Ok(None);
+    };
+    let standing = code_standing(code.consumed_at, code.expires_at, read.now());
+    let chain = code.approval.node;
+    let standing = standing.unwrap_or_else(|| Standing::of(chain.judge(read.now())));
+    Ok(Some(Subject::Node { chain, standing }))
+}
+
+fn code_standing(consumed_at: Option<Timestamp>, expires_at: Timestamp, now: Timestamp) -> Option<Standing> {
+    if consumed_at.is_some() {
+        return Some(Standing::dead("code_redeemed"));
+    }
+    now.has_reached(expires_at).then(|| Standing::dead("code_expired"))
+}
+
+/// The tag proves that an older generation was issued here; the present one must show its secret.
+fn refresh_token(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
+    let Ok(parsed) = ParsedRefresh::parse(text) else { return Ok(None) };
+    let Some(family) = read.family(parsed.family)? else { return Ok(None) };
+    let presented = family.compare(read.keys(), &parsed);
+    let is_present = presented.generation == family.state.generation;
+    if !presented.tag_is_ours || (is_present && !presented.is_current_secret) {
+        return Ok(None);
+    }
+    let found = node(read, parsed.family)?;
+    Ok(match found {
+        Some(Subject::Node { chain, standing }) if standing.alive && !is_present => {
+            Some(Subject::Node { chain, standing: Standing::dead("refresh_rotated") })
+        }
+        other => other,
+    })
+}
