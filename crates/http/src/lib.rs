@@ -10,6 +10,7 @@ pub mod cors;
 pub mod csrf;
 pub mod edge;
 pub mod log;
+pub mod mail_texts;
 pub mod mailer;
 pub mod origin;
 pub mod pages;

@@ -50,6 +50,11 @@ fn verify(password: &str, hash: &str) -> Result<bool, HashFailure> {
     Ok(argon2()?.verify_password(password.as_bytes(), &parsed).is_ok())
 }
 
+/// Was `stored` made with other parameters than today's? Then it is made anew at the next sign-in.
+pub fn is_outdated(stored: &Redacted<String>) -> bool {
+    !stored.0.starts_with(&format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$"))
+}
+
 impl PasswordHasher {
     pub fn new(cores: usize) -> Self {
         // Nothing hashes to all zeroes; the parameters are what costs the time.
@@ -102,6 +107,8 @@ mod tests {
     fn a_hash_verifies_its_own_password_only_and_the_decoy_none() {
         let hashed = hash("correct horse", &curfew_store::SystemEntropy).unwrap();
         assert!(hashed.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(!is_outdated(&hashed));
+        assert!(is_outdated(&Redacted("$argon2id$v=19$m=8192,t=1,p=1$".to_owned())));
         assert!(verify("correct horse", &hashed.0).unwrap());
         assert!(!verify("correct hors", &hashed.0).unwrap());
         let decoy = PasswordHasher::new(1).decoy;

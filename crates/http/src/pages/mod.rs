@@ -65,6 +65,7 @@ pub struct PageError {
 /// All pages in all languages, ready to render. Cheap to share, never changes after start.
 pub struct Pages {
     environments: BTreeMap<Language, Environment<'static>>,
+    catalogues: BTreeMap<Language, Catalogue>,
     style: Cow<'static, [u8]>,
     logo: theme::Logo,
     version: String,
@@ -111,12 +112,13 @@ impl Pages {
                     source,
                 })?;
         }
-        let environments = catalogues.into_iter().map(|(language, catalogue)| {
-            let environment = with_language(base.clone(), &language, catalogue);
-            (language, environment)
+        let environments = catalogues.iter().map(|(language, catalogue)| {
+            let environment = with_language(base.clone(), language, catalogue.clone());
+            (language.clone(), environment)
         });
         Ok(Pages {
             environments: environments.collect(),
+            catalogues,
             style,
             logo,
             version,
@@ -150,6 +152,15 @@ impl Pages {
             template: template.to_owned(),
             source,
         })
+    }
+
+    /// A message as plain text, for mail. In place of a message that does not exist stands its key.
+    pub fn text(&self, language: &Language, key: &str, arguments: &[(&str, &str)]) -> String {
+        self.catalogues
+            .get(language)
+            .or_else(|| self.catalogues.get(&Language::english()))
+            .and_then(|catalogue| catalogue.plain(key, arguments))
+            .unwrap_or_else(|| key.to_owned())
     }
 
     /// The best language for an `Accept-Language` header; English when nothing fits or nothing is asked.

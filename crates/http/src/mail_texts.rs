@@ -1,0 +1,121 @@
+//! What our mails say: subject and body, in the language of the person.
+//!
+//! They are made here, and not in a capability, because the account pages and the command line both invite people.
+
+use curfew_protocol::{Lifetime, Redacted};
+
+use crate::pages::{Language, Pages};
+
+/// A mail, ready to be queued. The body may hold a link that is as good as a password.
+#[derive(Clone, Debug)]
+pub struct MailText {
+    pub subject: String,
+    pub body: Redacted<String>,
+}
+
+/// What a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailKind {
+    /// A link to set a new password was asked for.
+    PasswordReset,
+    /// There is a new account.
+    Invitation,
+    /// The password was changed; the link leads to where another is asked for.
+    PasswordChanged,
+}
+
+impl MailKind {
+    pub const ALL: [Self; 3] = [Self::PasswordReset, Self::Invitation, Self::PasswordChanged];
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password_reset",
+            Self::Invitation => "invitation",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+}
+
+/// Whom a mail speaks to, and of what.
+#[derive(Clone, Copy, Debug)]
+pub struct MailFacts<'a> {
+    /// The tenant's display name.
+    pub place: &'a str,
+    pub username: &'a str,
+    /// An absolute URL.
+    pub link: &'a str,
+    /// How long the link lives; nothing for a link without an end.
+    pub lasts: Option<Lifetime>,
+}
+
+/// Writes a mail.
+pub fn write(pages: &Pages, language: &Language, kind: MailKind, facts: MailFacts<'_>) -> MailText {
+    let duration = facts.lasts.map(|lasts| duration(pages, language, lasts)).unwrap_or_default();
+    let (place, username) = (one_line(facts.place), one_line(facts.username));
+    let arguments = [
+        ("place", place.as_str()),
+        ("username", username.as_str()),
+        ("link", facts.link),
+        ("duration", duration.as_str()),
+    ];
+    let text = |part: &str| {
+        pages.text(language, &format!("mail.{}.{part}", kind.key()), &arguments)
+    };
+    MailText { subject: text("subject"), body: Redacted(text("body")) }
+}
+
+/// In the largest unit that leaves no remainder.
+fn duration(pages: &Pages, language: &Language, lasts: Lifetime) -> String {
+    let minutes = (lasts.seconds() / 60).max(1);
+    let (unit, count) = match minutes {
+        days if days % (24 * 60) == 0 => ("days", days / (24 * 60)),
+        hours if hours % 60 == 0 => ("hours", hours / 60),
+        minutes => ("minutes", minutes),
+    };
+    let count = count.to_string();
+    pages.text(language, &format!("duration.{unit}"), &[("count", count.as_str())])
+}
+
+/// A name goes into the subject, where a line break would begin another header.
+fn one_line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mail_says_who_where_and_how_in_every_language() {
+        let pages = Pages::new(&[], None).unwrap();
+        for language in pages.languages() {
+            for kind in MailKind::ALL {
+                let facts = MailFacts {
+                    place: "Harbour\r\nBcc: x@y.example",
+                    username: "ada",
+                    link: "https://id.example/login/password?link=cfml_x",
+                    lasts: Some(Lifetime::from_seconds(900)),
+                };
+                let mail = write(&pages, language, kind, facts);
+                assert!(mail.subject.contains("Harbour") && !mail.subject.contains(['\r', '\n']));
+                assert!(!mail.subject.contains("mail."), "{}", mail.subject);
+                let body = mail.body.0;
+                assert!(body.contains("\nhttps://id.example/login/password?link=cfml_x\n"), "{body}");
+                assert!(body.contains("ada") && !body.contains(['{', '}']), "{body}");
+                let has_end = kind != MailKind::PasswordChanged;
+                assert_eq!(body.contains("15 "), has_end, "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_duration_is_told_in_its_largest_whole_unit() {
+        let pages = Pages::new(&[], None).unwrap();
+        let told = |seconds| {
+            duration(&pages, &Language::english(), Lifetime::from_seconds(seconds))
+        };
+        assert_eq!([told(30), told(5_400), told(3_600), told(604_800)], [
+            "one minute", "90 minutes", "one hour", "7 days"
+        ]);
+    }
+}
