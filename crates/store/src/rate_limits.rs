@@ -85,4 +85,12 @@ impl Write<'_> {
         )).set(rate_limits::used.eq(rate_limits::used - 1)).execute(c)?);
         Ok(())
     }
+
+    /// Forgets all attempts of a bucket: whoever was meant to be slowed down has proved to be the right one.
+    pub fn rate_forget(&mut self, bucket: &str) -> Result<(), StoreError> {
+        on!(&mut *self.connection, c => diesel::delete(
+            rate_limits::table.filter(rate_limits::bucket.eq(bucket)),
+        ).execute(c)?);
+        Ok(())
+    }
 }

@@ -145,6 +145,15 @@ impl Write<'_> {
         Ok(id)
     }
 
+    /// The user, held until the commit: whoever decides by the status, the epoch or the password and then changes one of them
+    /// takes turns with all others who do. (SQLite has one writer, so there everybody takes turns anyway.)
+    pub fn user_held(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        if let crate::AnyConnection::Postgres(c) = &mut *self.connection {
+            users::table.filter(users::id.eq(Db(id))).select(users::id).for_update().execute(c)?;
+        }
+        self.user(id)
+    }
+
     /// Changes name, address and role. None of them is a credential, so the epoch stays.
     pub fn user_update(
         &mut self,
