@@ -28,7 +28,9 @@ fn canonical_domain(domain: &str) -> Option<String> {
 fn is_dot_atom(local: &str) -> bool {
     let atom = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     (1..=64).contains(&local.len())
-        && local.split('.').all(|part| !part.is_empty() && part.bytes().all(atom))
+        && local
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(atom))
 }
 
 #[cfg(test)]

@@ -195,16 +195,26 @@ impl LifetimeRules {
         // A client registered with a lifetime of its own replaces the standard one; a request does so too.
         let standard = caps.asked.map_or_else(
             || caps.client.unwrap_or_else(|| self.standard(credential)),
-            |_| caps.client.map_or(self.standard(credential), |own| own.max(self.standard(credential))),
+            |_| {
+                caps.client.map_or(self.standard(credential), |own| {
+                    own.max(self.standard(credential))
+                })
+            },
         );
         let own_caps = caps.tenant.into_iter().chain(caps.scopes.iter().copied());
         let remainders = caps.ancestors.iter().map(|end| end.since(now));
-        own_caps.chain(remainders).fold(standard.min(HARD_CAP), Lifetime::min)
+        own_caps
+            .chain(remainders)
+            .fold(standard.min(HARD_CAP), Lifetime::min)
     }
 
     /// When an unused session goes idle: never after its absolute end (D07).
     pub fn session_idle_at(&self, admin: bool, now: Timestamp, absolute: Timestamp) -> Timestamp {
-        let idle = if admin { self.admin_session_idle } else { self.session_idle };
+        let idle = if admin {
+            self.admin_session_idle
+        } else {
+            self.session_idle
+        };
         now.after(idle).min(absolute)
     }
 
@@ -232,8 +242,13 @@ impl AccessTokenPlan {
         ancestor: Timestamp,
     ) -> Result<ExpiresAt, LifetimeRefusal> {
         let ancestors = [ancestor];
-        let caps =
-            Caps { asked: None, client: self.client, tenant, scopes: &self.scopes, ancestors: &ancestors };
+        let caps = Caps {
+            asked: None,
+            client: self.client,
+            tenant,
+            scopes: &self.scopes,
+            ancestors: &ancestors,
+        };
         self.rules.expires_at(Credential::AccessToken, now, caps)
     }
 }
@@ -260,13 +275,57 @@ mod tests {
         let scopes = [seconds(300), seconds(40)];
         let cases: &[(Caps<'_>, i64)] = &[
             (Caps::default(), 600),
-            (Caps { client: Some(seconds(900)), ..Caps::default() }, 900),
-            (Caps { client: Some(seconds(100)), ..Caps::default() }, 100),
-            (Caps { tenant: Some(seconds(70)), ..Caps::default() }, 70),
-            (Caps { client: Some(seconds(900)), tenant: Some(seconds(70)), ..Caps::default() }, 70),
-            (Caps { scopes: &scopes, ..Caps::default() }, 40),
-            (Caps { ancestors: &ancestor, ..Caps::default() }, 50),
-            (Caps { asked: Some(seconds(30)), ancestors: &ancestor, ..Caps::default() }, 30),
+            (
+                Caps {
+                    client: Some(seconds(900)),
+                    ..Caps::default()
+                },
+                900,
+            ),
+            (
+                Caps {
+                    client: Some(seconds(100)),
+                    ..Caps::default()
+                },
+                100,
+            ),
+            (
+                Caps {
+                    tenant: Some(seconds(70)),
+                    ..Caps::default()
+                },
+                70,
+            ),
+            (
+                Caps {
+                    client: Some(seconds(900)),
+                    tenant: Some(seconds(70)),
+                    ..Caps::default()
+                },
+                70,
+            ),
+            (
+                Caps {
+                    scopes: &scopes,
+                    ..Caps::default()
+                },
+                40,
+            ),
+            (
+                Caps {
+                    ancestors: &ancestor,
+                    ..Caps::default()
+                },
+                50,
+            ),
+            (
+                Caps {
+                    asked: Some(seconds(30)),
+                    ancestors: &ancestor,
+                    ..Caps::default()
+                },
+                30,
+            ),
         ];
         for (caps, expected) in cases {
             assert_eq!(access_token(*caps), Ok(*expected), "{caps:?}");
@@ -276,35 +335,61 @@ mod tests {
     #[test]
     fn c02_what_was_asked_and_is_too_long_is_refused_not_clamped() {
         let ancestor = [NOW.after(seconds(50))];
-        let caps = Caps { asked: Some(seconds(51)), ancestors: &ancestor, ..Caps::default() };
-        assert_eq!(access_token(caps), Err(LifetimeRefusal::TooLong { longest: seconds(50) }));
+        let caps = Caps {
+            asked: Some(seconds(51)),
+            ancestors: &ancestor,
+            ..Caps::default()
+        };
+        assert_eq!(
+            access_token(caps),
+            Err(LifetimeRefusal::TooLong {
+                longest: seconds(50)
+            })
+        );
     }
 
     #[test]
     fn c09_an_ancestor_that_ends_now_leaves_no_room() {
-        for end in [NOW, Timestamp::from_seconds(NOW.seconds() - 1), Timestamp::from_seconds(i64::MIN)] {
+        for end in [
+            NOW,
+            Timestamp::from_seconds(NOW.seconds() - 1),
+            Timestamp::from_seconds(i64::MIN),
+        ] {
             let ancestors = [end];
-            let caps = Caps { ancestors: &ancestors, ..Caps::default() };
+            let caps = Caps {
+                ancestors: &ancestors,
+                ..Caps::default()
+            };
             assert_eq!(access_token(caps), Err(LifetimeRefusal::AncestorEnded));
         }
     }
 
     #[test]
     fn c06_the_hard_cap_stands_above_all() {
-        let caps = Caps { client: Some(seconds(u32::MAX)), ..Caps::default() };
+        let caps = Caps {
+            client: Some(seconds(u32::MAX)),
+            ..Caps::default()
+        };
         assert_eq!(access_token(caps), Ok(HARD_CAP.seconds()));
     }
 
     #[test]
     fn d07_the_idle_end_never_passes_the_absolute_end() {
         let absolute = NOW.after(seconds(5));
-        assert_eq!(LifetimeRules::default().session_idle_at(false, NOW, absolute), absolute);
+        assert_eq!(
+            LifetimeRules::default().session_idle_at(false, NOW, absolute),
+            absolute
+        );
     }
 
     #[test]
     fn every_default_lies_in_its_own_range() {
         for setting in LifetimeRules::REFERENCE {
-            assert!((setting.min..=setting.max).contains(&setting.default), "{}", setting.name);
+            assert!(
+                (setting.min..=setting.max).contains(&setting.default),
+                "{}",
+                setting.name
+            );
         }
     }
 }

@@ -93,9 +93,8 @@ impl DeadBecause {
             Self::NodeExpired => "node_expired",
             Self::SessionIdle => "session_idle",
             Self::OverTenantLimit => "over_tenant_limit",
-            Self::OwnerNotActive(Owner::Installation) | Self::OwnerEpochMoved(Owner::Installation) => {
-                "installation_epoch_moved"
-            }
+            Self::OwnerNotActive(Owner::Installation)
+            | Self::OwnerEpochMoved(Owner::Installation) => "installation_epoch_moved",
             Self::OwnerNotActive(Owner::Tenant) => "tenant_not_active",
             Self::OwnerNotActive(Owner::User) => "user_not_active",
             Self::OwnerNotActive(Owner::Client) => "client_not_active",
@@ -133,11 +132,16 @@ pub fn judge_node(node: &NodeFacts, now: Timestamp) -> Result<Alive, DeadBecause
     if now.has_reached(node.expires_at) {
         return Err(DeadBecause::NodeExpired);
     }
-    if node.session_idle_at.is_some_and(|idle_at| now.has_reached(idle_at)) {
+    if node
+        .session_idle_at
+        .is_some_and(|idle_at| now.has_reached(idle_at))
+    {
         return Err(DeadBecause::SessionIdle);
     }
     let limit_end = within_limit(node.created_at, node.limit, now)?;
-    Ok(Alive { expires_at: node.expires_at.min(limit_end) })
+    Ok(Alive {
+        expires_at: node.expires_at.min(limit_end),
+    })
 }
 
 fn judge_owners(node: &NodeFacts) -> Result<(), DeadBecause> {
@@ -177,7 +181,11 @@ fn within_limit(
         return Ok(Timestamp::from_seconds(i64::MAX));
     };
     let end = created_at.after(limit);
-    if now.has_reached(end) { Err(DeadBecause::OverTenantLimit) } else { Ok(end) }
+    if now.has_reached(end) {
+        Err(DeadBecause::OverTenantLimit)
+    } else {
+        Ok(end)
+    }
 }
 
 #[cfg(test)]

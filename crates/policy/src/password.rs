@@ -44,11 +44,22 @@ mod tests {
             ("ääääääääää", "ääääääääää", Ok(())),
             ("short", "short", Err(PasswordRefusal::TooShort)),
             (&long, &long, Err(PasswordRefusal::TooLong)),
-            ("Alice@example.com", "Alice@example.com", Err(PasswordRefusal::Obvious)),
-            ("correct horse", "correct hors", Err(PasswordRefusal::Mismatch)),
+            (
+                "Alice@example.com",
+                "Alice@example.com",
+                Err(PasswordRefusal::Obvious),
+            ),
+            (
+                "correct horse",
+                "correct hors",
+                Err(PasswordRefusal::Mismatch),
+            ),
         ];
         for (password, again, expected) in cases {
-            assert_eq!(check_new(password, again, &["alice@example.com"]), *expected);
+            assert_eq!(
+                check_new(password, again, &["alice@example.com"]),
+                *expected
+            );
         }
     }
 }

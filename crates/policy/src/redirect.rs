@@ -26,7 +26,11 @@ pub enum RedirectRefusal {
 
 /// Checks a redirect URI for registration.
 pub fn check_registration(uri: &str) -> Result<(), RedirectRefusal> {
-    if uri.len() > 2_000 || !uri.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\') {
+    if uri.len() > 2_000
+        || !uri
+            .bytes()
+            .all(|b| (0x21..=0x7e).contains(&b) && b != b'\\')
+    {
         return Err(RedirectRefusal::Characters);
     }
     if uri.contains('*') {
@@ -73,7 +77,9 @@ pub fn matches(registered: &str, presented: &str) -> bool {
 /// Host and everything behind the port, when `uri` is a loopback redirect.
 fn loopback_parts(uri: &str) -> Option<(&str, &str)> {
     for host in ["http://127.0.0.1", "http://[::1]"] {
-        let Some(rest) = uri.strip_prefix(host) else { continue };
+        let Some(rest) = uri.strip_prefix(host) else {
+            continue;
+        };
         let Some(with_port) = rest.strip_prefix(':') else {
             return (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest));
         };
@@ -100,8 +106,13 @@ pub fn is_local_path(path: &str) -> bool {
     if bytes.next() != Some(b'/') || matches!(bytes.next(), Some(b'/' | b'\\')) {
         return false;
     }
-    let plain = path.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\');
-    let start = path.get(..4.min(path.len())).unwrap_or("").to_ascii_lowercase();
+    let plain = path
+        .bytes()
+        .all(|b| (0x21..=0x7e).contains(&b) && b != b'\\');
+    let start = path
+        .get(..4.min(path.len()))
+        .unwrap_or("")
+        .to_ascii_lowercase();
     plain && start != "/%2f" && start != "/%5c" && start != "/%09"
 }
 
@@ -156,15 +167,27 @@ mod tests {
             ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/cb", true),
             ("http://127.0.0.1/cb", "http://127.0.0.1:51004/other", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1:99999/cb", false),
-            ("http://127.0.0.1/cb", "http://127.0.0.1:1@evil.example/cb", false),
-            ("http://127.0.0.1/cb", "http://127.0.0.1.evil.example/cb", false),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1:1@evil.example/cb",
+                false,
+            ),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1.evil.example/cb",
+                false,
+            ),
             ("http://127.0.0.1/cb", "http://localhost:51004/cb", false),
             ("http://127.0.0.1/cb", "http://[::1]:51004/cb", false),
             ("http://[::1]/cb", "http://[::1]:51004/cb", true),
             ("https://127.0.0.1/cb", "https://127.0.0.1:51004/cb", false),
         ];
         for (registered, presented, expected) in cases {
-            assert_eq!(matches(registered, presented), *expected, "{registered} {presented}");
+            assert_eq!(
+                matches(registered, presented),
+                *expected,
+                "{registered} {presented}"
+            );
         }
     }
 
@@ -174,7 +197,17 @@ mod tests {
             assert!(is_local_path(path), "{path}");
         }
         for path in [
-            "", "https://h", "//h", "/\\h", "\\/h", "/%2f%2fh", "/%2F/h", "/%5Ch", "/a\r\nb", "javascript:x", "/a b",
+            "",
+            "https://h",
+            "//h",
+            "/\\h",
+            "\\/h",
+            "/%2f%2fh",
+            "/%2F/h",
+            "/%5Ch",
+            "/a\r\nb",
+            "javascript:x",
+            "/a b",
         ] {
             assert!(!is_local_path(path), "{path:?}");
         }

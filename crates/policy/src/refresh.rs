@@ -80,15 +80,29 @@ mod tests {
 
     fn family(rotated_at: i64, grace_used: bool) -> FamilyState {
         let rotated_at = Timestamp::from_seconds(rotated_at);
-        FamilyState { generation: 5, previous_generation: Some(4), rotated_at, grace_used }
+        FamilyState {
+            generation: 5,
+            previous_generation: Some(4),
+            rotated_at,
+            grace_used,
+        }
     }
 
     #[test]
     fn every_case_of_the_table() {
         use RefreshVerdict::*;
-        let garbage = Presented { tag_is_ours: false, ..presented(4) };
-        let forged = Presented { is_current_secret: false, ..presented(5) };
-        let stolen = Presented { is_previous_secret: false, ..presented(4) };
+        let garbage = Presented {
+            tag_is_ours: false,
+            ..presented(4)
+        };
+        let forged = Presented {
+            is_current_secret: false,
+            ..presented(5)
+        };
+        let stolen = Presented {
+            is_previous_secret: false,
+            ..presented(4)
+        };
         let cases: &[(Presented, FamilyState, RefreshVerdict)] = &[
             (presented(5), family(0, false), Rotate),
             (presented(5), family(99, true), Rotate),
@@ -104,7 +118,11 @@ mod tests {
             (forged, family(99, false), Unknown),
         ];
         for (presented, family, expected) in cases {
-            assert_eq!(decide(presented, family, NOW, GRACE), *expected, "{presented:?} {family:?}");
+            assert_eq!(
+                decide(presented, family, NOW, GRACE),
+                *expected,
+                "{presented:?} {family:?}"
+            );
         }
     }
 }

@@ -18,7 +18,9 @@ pub fn is_name(text: &str) -> bool {
 /// Is `text` fit to be a tenant's slug: lower-case letters, digits and inner hyphens, at most 63 characters.
 pub fn is_slug(text: &str) -> bool {
     (1..=63).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
 }

@@ -133,7 +133,11 @@ impl OAuthError {
         let description = if description.chars().all(allowed) {
             description
         } else {
-            description.chars().map(|c| if allowed(c) { c } else { '?' }).collect::<String>().into()
+            description
+                .chars()
+                .map(|c| if allowed(c) { c } else { '?' })
+                .collect::<String>()
+                .into()
         };
         Self { code, description }
     }

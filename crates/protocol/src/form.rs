@@ -27,7 +27,10 @@ impl<'a> Form<'a> {
     /// (`resource`, RFC 8707 §2).
     pub fn parse(encoded: &'a [u8], repeatable: &[&str]) -> Result<Self, FormError> {
         let mut parameters: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(8);
-        for pair in encoded.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+        for pair in encoded
+            .split(|b| *b == b'&')
+            .filter(|pair| !pair.is_empty())
+        {
             let split = pair.iter().position(|b| *b == b'=');
             let (name, value) = match split {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
@@ -62,7 +65,9 @@ impl<'a> Form<'a> {
 
 fn decode(part: &[u8]) -> Result<Cow<'_, str>, FormError> {
     if !part.iter().any(|b| matches!(b, b'%' | b'+')) {
-        return std::str::from_utf8(part).map(Cow::Borrowed).map_err(|_| FormError::Encoding);
+        return std::str::from_utf8(part)
+            .map(Cow::Borrowed)
+            .map_err(|_| FormError::Encoding);
     }
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.iter();
@@ -70,18 +75,28 @@ fn decode(part: &[u8]) -> Result<Cow<'_, str>, FormError> {
         match byte {
             b'+' => bytes.push(b' '),
             b'%' => {
-                let high = rest.next().and_then(|b| hex(*b)).ok_or(FormError::Encoding)?;
-                let low = rest.next().and_then(|b| hex(*b)).ok_or(FormError::Encoding)?;
+                let high = rest
+                    .next()
+                    .and_then(|b| hex(*b))
+                    .ok_or(FormError::Encoding)?;
+                let low = rest
+                    .next()
+                    .and_then(|b| hex(*b))
+                    .ok_or(FormError::Encoding)?;
                 bytes.push(high << 4 | low);
             }
             other => bytes.push(*other),
         }
     }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| FormError::Encoding)
+    String::from_utf8(bytes)
+        .map(Cow::Owned)
+        .map_err(|_| FormError::Encoding)
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -91,21 +106,32 @@ mod tests {
     #[test]
     fn an_empty_value_is_absent_and_a_plus_is_a_space() {
         let form = Form::parse(b"a=&b=x+y%2B&c", &[]).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!((form.get("a"), form.get("b"), form.get("c")), (None, Some("x y+"), None));
+        assert_eq!(
+            (form.get("a"), form.get("b"), form.get("c")),
+            (None, Some("x y+"), None)
+        );
     }
 
     #[test]
     fn s21_01_a_repeated_parameter_is_refused_unless_it_may_repeat() {
-        assert_eq!(Form::parse(b"a=1&a=1", &[]).err(), Some(FormError::Repeated));
+        assert_eq!(
+            Form::parse(b"a=1&a=1", &[]).err(),
+            Some(FormError::Repeated)
+        );
         assert_eq!(Form::parse(b"a=&a=1", &[]).err(), Some(FormError::Repeated));
-        let form = Form::parse(b"resource=x&resource=y", &["resource"]).unwrap_or_else(|e| panic!("{e}"));
+        let form =
+            Form::parse(b"resource=x&resource=y", &["resource"]).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(form.all("resource").collect::<Vec<_>>(), ["x", "y"]);
     }
 
     #[test]
     fn broken_encoding_is_refused() {
         for body in [&b"a=%"[..], b"a=%4", b"a=%zz", b"a=%ff", b"\xff=1"] {
-            assert_eq!(Form::parse(body, &[]).err(), Some(FormError::Encoding), "{body:?}");
+            assert_eq!(
+                Form::parse(body, &[]).err(),
+                Some(FormError::Encoding),
+                "{body:?}"
+            );
         }
     }
 }

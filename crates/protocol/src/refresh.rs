@@ -70,7 +70,10 @@ mod tests {
         let text = token.reveal();
         assert_eq!(text.len(), TokenKind::RefreshToken.length());
         let parsed = ParsedRefresh::parse(&text).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!((parsed.family, parsed.generation, parsed.tag), (token.family, 41, [6; 8]));
+        assert_eq!(
+            (parsed.family, parsed.generation, parsed.tag),
+            (token.family, 41, [6; 8])
+        );
         assert!(ParsedRefresh::parse(&text[..text.len() - 1]).is_err());
     }
 }

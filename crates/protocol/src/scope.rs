@@ -31,7 +31,9 @@ impl ScopeSet {
     }
 
     pub fn contains(&self, scope: &str) -> bool {
-        self.0.binary_search_by(|own| own.as_str().cmp(scope)).is_ok()
+        self.0
+            .binary_search_by(|own| own.as_str().cmp(scope))
+            .is_ok()
     }
 
     pub fn is_subset_of(&self, other: &Self) -> bool {
@@ -40,7 +42,10 @@ impl ScopeSet {
 
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        self.iter().filter(|scope| other.contains(scope)).map(str::to_owned).collect()
+        self.iter()
+            .filter(|scope| other.contains(scope))
+            .map(str::to_owned)
+            .collect()
     }
 
     #[must_use]

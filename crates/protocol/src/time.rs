@@ -62,7 +62,9 @@ pub trait Clock: Send + Sync {
 
     /// Milliseconds since 1970, for the time-ordered half of identifiers only; never for a decision.
     fn now_millis(&self) -> u64 {
-        u64::try_from(self.now().seconds()).unwrap_or(0).saturating_mul(1000)
+        u64::try_from(self.now().seconds())
+            .unwrap_or(0)
+            .saturating_mul(1000)
     }
 }
 

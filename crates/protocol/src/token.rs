@@ -47,7 +47,9 @@ impl TokenKind {
 
     /// The kind that a presented text claims to be.
     pub fn of(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))
+        Self::ALL
+            .into_iter()
+            .find(|kind| text.starts_with(kind.prefix()))
     }
 
     /// Length of the whole text, in characters.
@@ -74,7 +76,11 @@ pub struct OpaqueToken {
 
 impl OpaqueToken {
     pub const fn new(kind: TokenKind, selector: [u8; 16], secret: SecretBytes) -> Self {
-        Self { kind, selector, secret }
+        Self {
+            kind,
+            selector,
+            secret,
+        }
     }
 
     pub const fn secret(&self) -> &SecretBytes {
@@ -132,7 +138,11 @@ pub(crate) fn open(kind: TokenKind, text: &str) -> Result<&[u8], TokenSyntax> {
     let body = sealed.strip_prefix(kind.prefix()).ok_or(TokenSyntax)?;
     let mut expected = String::with_capacity(CHECKSUM);
     base62::checksum(sealed, &mut expected);
-    if expected == checksum { Ok(body.as_bytes()) } else { Err(TokenSyntax) }
+    if expected == checksum {
+        Ok(body.as_bytes())
+    } else {
+        Err(TokenSyntax)
+    }
 }
 
 #[cfg(test)]
@@ -145,10 +155,14 @@ mod tests {
 
     #[test]
     fn a_token_reads_back_as_what_it_was() {
-        for kind in TokenKind::ALL.into_iter().filter(|k| *k != TokenKind::RefreshToken) {
+        for kind in TokenKind::ALL
+            .into_iter()
+            .filter(|k| *k != TokenKind::RefreshToken)
+        {
             let text = sample(kind);
             assert_eq!(text.len(), kind.length());
-            let parsed = ParsedToken::parse(kind, &text).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+            let parsed =
+                ParsedToken::parse(kind, &text).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
             assert_eq!(parsed.selector, [7; 16]);
             assert_eq!(parsed.secret.expose(), &[9; 32]);
         }
@@ -165,7 +179,10 @@ mod tests {
                 }
                 altered[position] = replacement;
                 let altered: String = altered.into_iter().collect();
-                assert!(ParsedToken::parse(TokenKind::AccessToken, &altered).is_err(), "{altered}");
+                assert!(
+                    ParsedToken::parse(TokenKind::AccessToken, &altered).is_err(),
+                    "{altered}"
+                );
             }
         }
     }

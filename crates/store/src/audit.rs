@@ -203,7 +203,12 @@ pub struct AuditRow {
 
 type Row = (
     (Db<AuditId>, Db<Timestamp>, i16, i16),
-    (Option<Db<UserId>>, Option<Db<ClientKey>>, Option<Db<NodeId>>, Option<Db<TokenId>>),
+    (
+        Option<Db<UserId>>,
+        Option<Db<ClientKey>>,
+        Option<Db<NodeId>>,
+        Option<Db<TokenId>>,
+    ),
     (Option<String>, Option<String>, Option<String>),
 );
 
@@ -211,7 +216,9 @@ fn audit_row((own, whom, what): Row) -> AuditRow {
     AuditRow {
         id: own.0.0,
         at: own.1.0,
-        event: AuditEvent::from_code(own.2).map_or("unknown", AuditEvent::as_str).to_owned(),
+        event: AuditEvent::from_code(own.2)
+            .map_or("unknown", AuditEvent::as_str)
+            .to_owned(),
         succeeded: own.3 == 1,
         user_id: opt(whom.0),
         client: opt(whom.1),

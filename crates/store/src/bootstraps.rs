@@ -33,7 +33,10 @@ impl Read<'_> {
             .get_result(c)
             .optional()?);
         Ok(row.map(|row| Bootstrap {
-            digest: KeyedDigest { digest: row.0.0, key_id: row.1 },
+            digest: KeyedDigest {
+                digest: row.0.0,
+                key_id: row.1,
+            },
             expires_at: row.2.0,
             consumed_at: opt(row.3),
         }))
@@ -41,7 +44,12 @@ impl Read<'_> {
 
     /// Is `secret` the one that was handed out?
     pub fn is_bootstrap_secret(&self, bootstrap: &Bootstrap, secret: &SecretBytes) -> bool {
-        self.keys().verify(TokenKind::BootstrapSecret, &SELECTOR, secret, bootstrap.digest)
+        self.keys().verify(
+            TokenKind::BootstrapSecret,
+            &SELECTOR,
+            secret,
+            bootstrap.digest,
+        )
     }
 }
 
@@ -49,7 +57,9 @@ impl Write<'_> {
     /// Makes a new bootstrap secret in place of an older one.
     pub fn bootstrap_put(&mut self, expires_at: ExpiresAt) -> Result<OpaqueToken, StoreError> {
         let secret = self.secret();
-        let stored = self.keys().digest(TokenKind::BootstrapSecret, &SELECTOR, &secret);
+        let stored = self
+            .keys()
+            .digest(TokenKind::BootstrapSecret, &SELECTOR, &secret);
         let now = self.now();
         on!(&mut *self.connection, c => {
             diesel::delete(bootstraps::table).execute(c)?;
@@ -61,7 +71,11 @@ impl Write<'_> {
                 bootstraps::expires_at.eq(Db(expires_at.timestamp())),
             )).execute(c)?
         });
-        Ok(OpaqueToken::new(TokenKind::BootstrapSecret, SELECTOR, secret))
+        Ok(OpaqueToken::new(
+            TokenKind::BootstrapSecret,
+            SELECTOR,
+            secret,
+        ))
     }
 
     /// Uses it up. True for exactly one caller, ever.

@@ -31,13 +31,16 @@ pub struct CleanedUp {
 impl Store {
     /// One small transaction. Call again while `more` is set, with pauses when others want to write.
     pub async fn clean_up_step(&self, retention: Lifetime) -> Result<CleanedUp, StoreError> {
-        let answer = self.write(move |write| clean_up(write, retention).map(Ok::<_, ()>)).await?;
+        let answer = self
+            .write(move |write| clean_up(write, retention).map(Ok::<_, ()>))
+            .await?;
         Ok(answer.unwrap_or_default())
     }
 
     /// The same for callers that may wait.
     pub fn clean_up_step_blocking(&self, retention: Lifetime) -> Result<CleanedUp, StoreError> {
-        let answer = self.write_blocking(move |write| clean_up(write, retention).map(Ok::<_, ()>))?;
+        let answer =
+            self.write_blocking(move |write| clean_up(write, retention).map(Ok::<_, ()>))?;
         Ok(answer.unwrap_or_default())
     }
 }
@@ -46,8 +49,17 @@ fn clean_up(write: &mut Write<'_>, retention: Lifetime) -> Result<CleanedUp, Sto
     let before = Timestamp::from_seconds(write.now().seconds() - retention.seconds());
     let tokens = write.tokens_clean_up(before)?;
     let others = write.others_clean_up(before)?;
-    let nodes = if tokens == 0 { write.nodes_clean_up(before)? } else { 0 };
-    Ok(CleanedUp { tokens, nodes, others, more: tokens + nodes > 0 })
+    let nodes = if tokens == 0 {
+        write.nodes_clean_up(before)?
+    } else {
+        0
+    };
+    Ok(CleanedUp {
+        tokens,
+        nodes,
+        others,
+        more: tokens + nodes > 0,
+    })
 }
 
 impl Write<'_> {

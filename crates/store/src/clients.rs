@@ -49,18 +49,29 @@ pub struct Secrets {
 impl Secrets {
     /// The digests that are good at `now`.
     pub fn valid_at(&self, now: Timestamp) -> impl Iterator<Item = KeyedDigest> {
-        let previous = self.previous.filter(|(_, end)| !now.has_reached(*end)).map(|(digest, _)| digest);
+        let previous = self
+            .previous
+            .filter(|(_, end)| !now.has_reached(*end))
+            .map(|(digest, _)| digest);
         std::iter::once(self.current).chain(previous)
     }
 }
 
-pub(crate) type SecretColumns =
-    (Option<Db<Digest>>, Option<i16>, Option<Db<Digest>>, Option<i16>, Option<Db<Timestamp>>);
+pub(crate) type SecretColumns = (
+    Option<Db<Digest>>,
+    Option<i16>,
+    Option<Db<Digest>>,
+    Option<i16>,
+    Option<Db<Timestamp>>,
+);
 
 /// Two nullable column groups become what they mean.
 pub(crate) fn secrets(columns: SecretColumns) -> Option<Secrets> {
     let keyed = |digest: Option<Db<Digest>>, key_id: Option<i16>| {
-        Some(KeyedDigest { digest: digest?.0, key_id: key_id? })
+        Some(KeyedDigest {
+            digest: digest?.0,
+            key_id: key_id?,
+        })
     };
     let current = keyed(columns.0, columns.1)?;
     let previous = keyed(columns.2, columns.3).zip(columns.4.map(|end| end.0));
@@ -90,8 +101,22 @@ impl Client {
 type Row = (
     (Db<ClientKey>, Db<TenantId>, Db<OwnerStatus>, i64, bool),
     SecretColumns,
-    (String, String, Json<Vec<String>>, Json<Vec<String>>, Json<Vec<String>>, Json<Vec<String>>),
-    (String, Json<Vec<String>>, bool, bool, Option<i64>, Option<i64>),
+    (
+        String,
+        String,
+        Json<Vec<String>>,
+        Json<Vec<String>>,
+        Json<Vec<String>>,
+        Json<Vec<String>>,
+    ),
+    (
+        String,
+        Json<Vec<String>>,
+        bool,
+        bool,
+        Option<i64>,
+        Option<i64>,
+    ),
 );
 
 fn client((own, secret_columns, names, rules): Row) -> Result<Client, StoreError> {
@@ -103,8 +128,8 @@ fn client((own, secret_columns, names, rules): Row) -> Result<Client, StoreError
             GrantType::parse(name).ok_or_else(|| StoreError::Corrupt(format!("grant type {name}")))
         })
         .collect::<Result<_, _>>()?;
-    let scopes =
-        ScopeSet::parse(&rules.0).map_err(|_| StoreError::Corrupt("a client's scopes".to_owned()))?;
+    let scopes = ScopeSet::parse(&rules.0)
+        .map_err(|_| StoreError::Corrupt("a client's scopes".to_owned()))?;
     Ok(Client {
         key: own.0.0,
         tenant_id: own.1.0,
@@ -191,7 +216,11 @@ impl Read<'_> {
 
 impl Read<'_> {
     /// Did an active public client of the tenant register this web origin?
-    pub fn client_origin_is_registered(&mut self, tenant: TenantId, origin: &str) -> Result<bool, StoreError> {
+    pub fn client_origin_is_registered(
+        &mut self,
+        tenant: TenantId,
+        origin: &str,
+    ) -> Result<bool, StoreError> {
         let registered: Vec<Json<Vec<String>>> = on!(&mut *self.connection, c => clients::table
             .filter(clients::tenant_id.eq(Db(tenant))
                 .and(clients::status.eq(Db(OwnerStatus::Active)))
@@ -199,7 +228,9 @@ impl Read<'_> {
                 .and(clients::origins.ne("[]")))
             .select(clients::origins)
             .load(c)?);
-        Ok(registered.iter().any(|own| own.0.iter().any(|one| one == origin)))
+        Ok(registered
+            .iter()
+            .any(|own| own.0.iter().any(|one| one == origin)))
     }
 }
 
@@ -270,7 +301,11 @@ impl Write<'_> {
     }
 
     /// Sets the status and moves the epoch: all its tokens are dead, for good.
-    pub fn client_set_status(&mut self, key: ClientKey, status: OwnerStatus) -> Result<(), StoreError> {
+    pub fn client_set_status(
+        &mut self,
+        key: ClientKey,
+        status: OwnerStatus,
+    ) -> Result<(), StoreError> {
         on!(&mut *self.connection, c => diesel::update(clients::table.filter(clients::id.eq(Db(key))))
             .set((clients::status.eq(Db(status)), clients::epoch.eq(clients::epoch + 1)))
             .execute(c)?);
@@ -309,6 +344,9 @@ impl Write<'_> {
     pub(crate) fn owner_secret(&self, owner: &[u8; 16]) -> (OpaqueToken, KeyedDigest) {
         let secret = self.secret();
         let digest = self.keys().digest(TokenKind::ClientSecret, owner, &secret);
-        (OpaqueToken::new(TokenKind::ClientSecret, *owner, secret), digest)
+        (
+            OpaqueToken::new(TokenKind::ClientSecret, *owner, secret),
+            digest,
+        )
     }
 }

@@ -90,9 +90,17 @@ impl Read<'_> {
             .select((approvals::scopes, approvals::audiences))
             .get_result(c)
             .optional()?);
-        let Some((scopes, audiences)) = row else { return Ok(None) };
-        let Some(node) = node_chain(self.connection, id)? else { return Ok(None) };
-        Ok(Some(Approval { node, scopes: stored_scopes(&scopes)?, audiences: audiences.0 }))
+        let Some((scopes, audiences)) = row else {
+            return Ok(None);
+        };
+        let Some(node) = node_chain(self.connection, id)? else {
+            return Ok(None);
+        };
+        Ok(Some(Approval {
+            node,
+            scopes: stored_scopes(&scopes)?,
+            audiences: audiences.0,
+        }))
     }
 
     pub fn code(&mut self, id: CodeId) -> Result<Option<Code>, StoreError> {
@@ -115,10 +123,15 @@ impl Read<'_> {
             .get_result(c)
             .optional()?);
         let Some(row) = row else { return Ok(None) };
-        let Some(approval) = self.approval(row.0.0)? else { return Ok(None) };
+        let Some(approval) = self.approval(row.0.0)? else {
+            return Ok(None);
+        };
         Ok(Some(Code {
             id,
-            digest: KeyedDigest { digest: row.1.0, key_id: row.2 },
+            digest: KeyedDigest {
+                digest: row.1.0,
+                key_id: row.2,
+            },
             redirect_uri: row.3,
             redirect_uri_sent: row.4,
             code_challenge: row.5,
@@ -157,7 +170,9 @@ impl Write<'_> {
     ) -> Result<(CodeId, OpaqueToken), StoreError> {
         let id = CodeId::ordered(self.millis(), self.entropy());
         let secret = self.secret();
-        let stored = self.keys().digest(TokenKind::AuthorizationCode, id.as_bytes(), &secret);
+        let stored = self
+            .keys()
+            .digest(TokenKind::AuthorizationCode, id.as_bytes(), &secret);
         let now = self.now();
         on!(&mut *self.connection, c => diesel::insert_into(codes::table).values((
             codes::id.eq(Db(id)),
@@ -171,11 +186,18 @@ impl Write<'_> {
             codes::created_at.eq(Db(now)),
             codes::expires_at.eq(Db(new.expires_at.timestamp())),
         )).execute(c)?);
-        Ok((id, OpaqueToken::new(TokenKind::AuthorizationCode, *id.as_bytes(), secret)))
+        Ok((
+            id,
+            OpaqueToken::new(TokenKind::AuthorizationCode, *id.as_bytes(), secret),
+        ))
     }
 
     /// Uses the code up. True for exactly one caller, ever.
     pub fn code_consume(&mut self, id: CodeId) -> Result<bool, StoreError> {
+        #[cfg(feature = "seeded-faults")]
+        if crate::faults::is(crate::faults::Fault::UnguardedCode) {
+            return Ok(true);
+        }
         let now = self.now();
         let consumed = on!(&mut *self.connection, c => diesel::update(
             codes::table.filter(codes::id.eq(Db(id)).and(codes::consumed_at.is_null())),

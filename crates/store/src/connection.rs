@@ -30,7 +30,6 @@ impl DatabaseUrl {
 }
 
 /// A connection to one of the two.
-#[expect(clippy::large_enum_variant, reason = "connections are few and never moved in bulk")]
 pub(crate) enum AnyConnection {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),

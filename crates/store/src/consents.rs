@@ -20,8 +20,22 @@ pub struct Consent {
     pub expires_at: Timestamp,
 }
 
+/// A consent to be remembered.
+#[derive(Clone, Debug)]
+pub struct NewConsent {
+    pub scopes: ScopeSet,
+    pub audiences: Audiences,
+    pub user_epoch: i64,
+    pub client_epoch: i64,
+    pub expires_at: ExpiresAt,
+}
+
 impl Read<'_> {
-    pub fn consent(&mut self, user: UserId, client: ClientKey) -> Result<Option<Consent>, StoreError> {
+    pub fn consent(
+        &mut self,
+        user: UserId,
+        client: ClientKey,
+    ) -> Result<Option<Consent>, StoreError> {
         type Row = (String, Json<Audiences>, i64, i64, Db<Timestamp>);
         let row: Option<Row> = on!(&mut *self.connection, c => consents::table
             .filter(consents::user_id.eq(Db(user)).and(consents::client_id.eq(Db(client))))
@@ -48,20 +62,18 @@ impl Write<'_> {
     /// Remembers a consent in place of the one before.
     pub fn consent_put(
         &mut self,
-        (user, user_epoch): (UserId, i64),
-        (client, client_epoch): (ClientKey, i64),
-        scopes: &ScopeSet,
-        audiences: &Audiences,
-        expires_at: ExpiresAt,
+        user: UserId,
+        client: ClientKey,
+        new: &NewConsent,
     ) -> Result<(), StoreError> {
         let now = self.now();
         let values = (
-            consents::scopes.eq(scopes.to_string()),
-            consents::audiences.eq(serde_json::json!(audiences).to_string()),
-            consents::user_epoch.eq(user_epoch),
-            consents::client_epoch.eq(client_epoch),
+            consents::scopes.eq(new.scopes.to_string()),
+            consents::audiences.eq(serde_json::json!(new.audiences).to_string()),
+            consents::user_epoch.eq(new.user_epoch),
+            consents::client_epoch.eq(new.client_epoch),
             consents::created_at.eq(Db(now)),
-            consents::expires_at.eq(Db(expires_at.timestamp())),
+            consents::expires_at.eq(Db(new.expires_at.timestamp())),
         );
         on!(&mut *self.connection, c => diesel::insert_into(consents::table)
             .values((

@@ -25,7 +25,12 @@ pub struct Read<'c> {
 impl<'c> Read<'c> {
     pub(crate) fn new(connection: &'c mut AnyConnection, shared: &'c Shared) -> Self {
         let (now, millis) = (shared.clock.now(), shared.clock.now_millis());
-        Self { connection, shared, now, millis }
+        Self {
+            connection,
+            shared,
+            now,
+            millis,
+        }
     }
 
     /// The one reading of the clock for everything that happens here.
@@ -59,7 +64,9 @@ pub struct Write<'c> {
 
 impl<'c> Write<'c> {
     pub(crate) fn new(connection: &'c mut AnyConnection, shared: &'c Shared) -> Self {
-        Self { read: Read::new(connection, shared) }
+        Self {
+            read: Read::new(connection, shared),
+        }
     }
 }
 

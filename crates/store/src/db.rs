@@ -68,7 +68,9 @@ bytes! {
 }
 
 impl FromSql<BigInt, Sqlite> for Db<Timestamp> {
-    fn from_sql(value: <Sqlite as diesel::backend::Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+    fn from_sql(
+        value: <Sqlite as diesel::backend::Backend>::RawValue<'_>,
+    ) -> deserialize::Result<Self> {
         <i64 as FromSql<BigInt, Sqlite>>::from_sql(value).map(|s| Self(Timestamp::from_seconds(s)))
     }
 }
@@ -132,7 +134,9 @@ fn unknown(name: &str, code: i16) -> Box<dyn std::error::Error + Send + Sync> {
 }
 
 impl<T: serde::de::DeserializeOwned> FromSql<Text, Sqlite> for Json<T> {
-    fn from_sql(value: <Sqlite as diesel::backend::Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+    fn from_sql(
+        value: <Sqlite as diesel::backend::Backend>::RawValue<'_>,
+    ) -> deserialize::Result<Self> {
         let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
         Ok(Self(serde_json::from_str(&text)?))
     }

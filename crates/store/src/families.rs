@@ -57,7 +57,14 @@ impl Read<'_> {
     pub fn family(&mut self, id: NodeId) -> Result<Option<Family>, StoreError> {
         type Row = (
             (String, Json<Audiences>, i64, Db<Digest>, i16),
-            (Option<i64>, Option<Db<Digest>>, Option<i16>, Db<Timestamp>, bool, Db<Timestamp>),
+            (
+                Option<i64>,
+                Option<Db<Digest>>,
+                Option<i16>,
+                Db<Timestamp>,
+                bool,
+                Db<Timestamp>,
+            ),
         );
         let row: Option<Row> = on!(&mut *self.connection, c => families::table
             .filter(families::node_id.eq(Db(id)))
@@ -74,8 +81,12 @@ impl Read<'_> {
             ))
             .get_result(c)
             .optional()?);
-        let Some((own, before)) = row else { return Ok(None) };
-        let Some(node) = node_chain(self.connection, id)? else { return Ok(None) };
+        let Some((own, before)) = row else {
+            return Ok(None);
+        };
+        let Some(node) = node_chain(self.connection, id)? else {
+            return Ok(None);
+        };
         Ok(Some(Family {
             node,
             scopes: stored_scopes(&own.0)?,
@@ -87,7 +98,10 @@ impl Read<'_> {
                 grace_used: before.4,
             },
             idle_at: before.5.0,
-            current: KeyedDigest { digest: own.3.0, key_id: own.4 },
+            current: KeyedDigest {
+                digest: own.3.0,
+                key_id: own.4,
+            },
             previous: opt(before.1)
                 .zip(before.2)
                 .map(|(digest, key_id)| KeyedDigest { digest, key_id }),
@@ -108,7 +122,10 @@ impl Write<'_> {
         let id = self.node_insert(&NewNode {
             kind: NodeKind::Family,
             birth,
-            ancestor: Ancestor::Binding { id: parent.id, expires_at: parent.facts.expires_at },
+            ancestor: Ancestor::Binding {
+                id: parent.id,
+                expires_at: parent.facts.expires_at,
+            },
             parent_token: None,
             session_id: parent.session_id,
             expires_at,
@@ -157,7 +174,10 @@ impl Write<'_> {
     }
 
     /// Replaces the unused successor once, for a client whose answer was lost. `None` when somebody else was faster.
-    pub fn family_replace_successor(&mut self, family: &Family) -> Result<Option<RefreshToken>, StoreError> {
+    pub fn family_replace_successor(
+        &mut self,
+        family: &Family,
+    ) -> Result<Option<RefreshToken>, StoreError> {
         let (id, current) = (family.node.id, family.state.generation);
         let (token, stored) = self.refresh_secret(id, current + 1);
         let replaced = on!(&mut *self.connection, c => diesel::update(families::table.filter(
@@ -177,7 +197,12 @@ impl Write<'_> {
 
     fn refresh_secret(&self, family: NodeId, generation: u64) -> (RefreshToken, KeyedDigest) {
         let secret = self.secret();
-        let stored = self.keys().digest(TokenKind::RefreshToken, family.as_bytes(), &secret);
-        (self.keys().refresh_token(family, generation, secret), stored)
+        let stored = self
+            .keys()
+            .digest(TokenKind::RefreshToken, family.as_bytes(), &secret);
+        (
+            self.keys().refresh_token(family, generation, secret),
+            stored,
+        )
     }
 }

@@ -17,7 +17,9 @@ impl Read<'_> {
             .get_result(c)?))
     }
 
-    pub(crate) fn key_checks(&mut self) -> Result<Vec<(KeyId, Db<curfew_protocol::Digest>)>, StoreError> {
+    pub(crate) fn key_checks(
+        &mut self,
+    ) -> Result<Vec<(KeyId, Db<curfew_protocol::Digest>)>, StoreError> {
         Ok(on!(&mut *self.connection, c => key_checks::table
             .select((key_checks::key_id, key_checks::digest))
             .load(c)?))
@@ -27,7 +29,8 @@ impl Read<'_> {
     pub fn database_clock(&mut self) -> Result<i64, StoreError> {
         use diesel::sql_types::BigInt;
         let sqlite = diesel::dsl::sql::<BigInt>("CAST(strftime('%s', 'now') AS INTEGER)");
-        let postgres = diesel::dsl::sql::<BigInt>("CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)");
+        let postgres =
+            diesel::dsl::sql::<BigInt>("CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)");
         Ok(match &mut *self.connection {
             crate::AnyConnection::Sqlite(c) => diesel::select(sqlite).get_result(c)?,
             crate::AnyConnection::Postgres(c) => diesel::select(postgres).get_result(c)?,
@@ -58,7 +61,9 @@ impl Write<'_> {
     }
 
     pub(crate) fn key_check_insert(&mut self, id: KeyId) -> Result<(), StoreError> {
-        let Some(digest) = self.keys().key_check(id) else { return Ok(()) };
+        let Some(digest) = self.keys().key_check(id) else {
+            return Ok(());
+        };
         on!(&mut *self.connection, c => diesel::insert_into(key_checks::table)
             .values((key_checks::key_id.eq(id), key_checks::digest.eq(Db(digest))))
             .execute(c)?);

@@ -31,7 +31,10 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         // The operating system's generator does not fail once the system is up; going on without it would be worse than stopping.
-        #[expect(clippy::expect_used, reason = "there is no safe answer without random numbers")]
+        #[expect(
+            clippy::expect_used,
+            reason = "there is no safe answer without random numbers"
+        )]
         aws_lc_rs::rand::fill(bytes).expect("the operating system gives random numbers");
     }
 }
@@ -50,7 +53,12 @@ pub enum MacPurpose {
 }
 
 impl MacPurpose {
-    const ALL: [Self; 4] = [Self::Csrf, Self::RefreshTag, Self::KeyCheck, Self::Reauthentication];
+    const ALL: [Self; 4] = [
+        Self::Csrf,
+        Self::RefreshTag,
+        Self::KeyCheck,
+        Self::Reauthentication,
+    ];
 
     const fn label(self) -> &'static str {
         match self {
@@ -86,7 +94,11 @@ impl Derived {
     }
 
     fn digest(&self, kind: TokenKind, handle: &[u8; 16], secret: &SecretBytes) -> Digest {
-        let key = self.digests.iter().find(|(own, _)| *own == kind).map(|(_, key)| key);
+        let key = self
+            .digests
+            .iter()
+            .find(|(own, _)| *own == kind)
+            .map(|(_, key)| key);
         finish(key.map(|key| {
             let mut context = hmac::Context::with_key(key);
             context.update(handle);
@@ -96,7 +108,11 @@ impl Derived {
     }
 
     fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Digest {
-        let key = self.macs.iter().find(|(own, _)| *own == purpose).map(|(_, key)| key);
+        let key = self
+            .macs
+            .iter()
+            .find(|(own, _)| *own == purpose)
+            .map(|(_, key)| key);
         finish(key.map(|key| {
             let mut context = hmac::Context::with_key(key);
             for part in parts {
@@ -124,7 +140,9 @@ pub struct ServerKeys {
 
 impl std::fmt::Debug for ServerKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerKeys").field("current", &self.current).finish_non_exhaustive()
+        f.debug_struct("ServerKeys")
+            .field("current", &self.current)
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,7 +170,10 @@ impl ServerKeys {
     /// The digest to store for a fresh secret. `handle` is the identifier it belongs to, so that a digest
     /// copied to another row proves nothing there.
     pub fn digest(&self, kind: TokenKind, handle: &[u8; 16], secret: &SecretBytes) -> KeyedDigest {
-        KeyedDigest { key_id: self.current, digest: self.derived[&self.current].digest(kind, handle, secret) }
+        KeyedDigest {
+            key_id: self.current,
+            digest: self.derived[&self.current].digest(kind, handle, secret),
+        }
     }
 
     /// Does `secret` belong to the `stored` digest?
@@ -175,17 +196,34 @@ impl ServerKeys {
 
     /// Is `mac` one that we made, under any key at hand?
     pub fn verify_mac(&self, purpose: MacPurpose, parts: &[&[u8]], mac: &Digest) -> bool {
-        self.derived.values().any(|keys| keys.mac(purpose, parts).matches(mac))
+        self.derived
+            .values()
+            .any(|keys| keys.mac(purpose, parts).matches(mac))
     }
 
     pub(crate) fn key_check(&self, id: KeyId) -> Option<Digest> {
-        self.derived.get(&id).map(|keys| keys.mac(MacPurpose::KeyCheck, &[]))
+        self.derived
+            .get(&id)
+            .map(|keys| keys.mac(MacPurpose::KeyCheck, &[]))
     }
 
     /// A refresh token of `generation`, with its tag.
-    pub fn refresh_token(&self, family: NodeId, generation: u64, secret: SecretBytes) -> RefreshToken {
-        let digest = self.mac(MacPurpose::RefreshTag, &[family.as_bytes(), &generation.to_be_bytes()]);
-        RefreshToken { family, generation, secret, tag: short(&digest) }
+    pub fn refresh_token(
+        &self,
+        family: NodeId,
+        generation: u64,
+        secret: SecretBytes,
+    ) -> RefreshToken {
+        let digest = self.mac(
+            MacPurpose::RefreshTag,
+            &[family.as_bytes(), &generation.to_be_bytes()],
+        );
+        RefreshToken {
+            family,
+            generation,
+            secret,
+            tag: short(&digest),
+        }
     }
 
     /// Was this generation of this family really issued by us?
@@ -214,7 +252,10 @@ impl ServerKeys {
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let (key_id, rest) = sealed.split_first_chunk::<2>().ok_or(StoreError::Sealed)?;
         let (nonce, body) = rest.split_first_chunk::<12>().ok_or(StoreError::Sealed)?;
-        let keys = self.derived.get(&KeyId::from_be_bytes(*key_id)).ok_or(StoreError::Sealed)?;
+        let keys = self
+            .derived
+            .get(&KeyId::from_be_bytes(*key_id))
+            .ok_or(StoreError::Sealed)?;
         let mut body = body.to_vec();
         let plain = keys
             .seal
@@ -235,7 +276,10 @@ mod tests {
     use super::*;
 
     fn keys(ids: &[KeyId]) -> ServerKeys {
-        let masters = ids.iter().map(|id| (*id, Zeroizing::new([*id as u8; 32]))).collect();
+        let masters = ids
+            .iter()
+            .map(|id| (*id, Zeroizing::new([*id as u8; 32])))
+            .collect();
         ServerKeys::new(&masters).unwrap().unwrap()
     }
 

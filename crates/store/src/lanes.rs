@@ -14,9 +14,11 @@ use tokio::sync::oneshot;
 use crate::AnyConnection;
 use crate::context::Shared;
 use crate::error::StoreError;
-use crate::mint::{ClientTokenMint, MintAnswer, mint_batch};
+use crate::mint::{HintedMint, MintAnswer, mint_batch};
 use crate::postgres_pool::PostgresPool;
-use crate::resource_servers::{ResourceServer, resource_server_by_resource_id, resource_servers_by_resource_ids};
+use crate::resource_servers::{
+    ResourceServer, resource_server_by_resource_id, resource_servers_by_resource_ids,
+};
 use crate::sqlite_writer::with_reader;
 use crate::tokens::{TokenChain, token_chain, token_chains};
 use crate::{Backend, Store};
@@ -45,7 +47,7 @@ struct Lookup {
 }
 
 pub(crate) struct QueuedMint {
-    pub(crate) mint: ClientTokenMint,
+    pub(crate) mint: HintedMint,
     pub(crate) reply: oneshot::Sender<Result<MintAnswer, StoreError>>,
 }
 
@@ -59,7 +61,8 @@ impl Lanes {
         let (lookups, lookup_queue) = sync_channel(QUEUE);
         let lookup_queue = Arc::new(Mutex::new(lookup_queue));
         for _ in 0..LOOKUP_THREADS {
-            let (pool, shared, queue) = (pool.clone(), Arc::clone(shared), Arc::clone(&lookup_queue));
+            let (pool, shared, queue) =
+                (pool.clone(), Arc::clone(shared), Arc::clone(&lookup_queue));
             spawn("lookups", move || {
                 while let Some(batch) = lock_and_take(&queue) {
                     serve_lookups(&pool, &shared, batch);
@@ -78,7 +81,7 @@ impl Lanes {
 
     pub(crate) fn mint(
         &self,
-        mint: ClientTokenMint,
+        mint: HintedMint,
     ) -> Result<oneshot::Receiver<Result<MintAnswer, StoreError>>, StoreError> {
         let (reply, answer) = oneshot::channel();
         submit(&self.mints, QueuedMint { mint, reply })?;
@@ -87,7 +90,9 @@ impl Lanes {
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    let started = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body);
     if let Err(error) = started {
         tracing::error!(%error, name, "a store thread could not be started");
     }
@@ -121,26 +126,30 @@ fn serve_lookups(pool: &PostgresPool, shared: &Shared, batch: Vec<Lookup>) {
         callers.dedup();
         let callers = resource_servers_by_resource_ids(connection, &callers)?;
         let tokens: Vec<TokenId> = batch.iter().filter_map(|lookup| lookup.token).collect();
-        let tokens =
-            if tokens.is_empty() { HashMap::new() } else { token_chains(connection, &tokens)? };
+        let tokens = if tokens.is_empty() {
+            HashMap::new()
+        } else {
+            token_chains(connection, &tokens)?
+        };
         Ok((callers, tokens))
     });
     let now = shared.clock.now();
     for lookup in batch {
-        let answer = found.as_ref().map_err(StoreError::again).map(|(callers, tokens)| {
-            IntrospectionFacts {
+        let answer = found
+            .as_ref()
+            .map_err(StoreError::again)
+            .map(|(callers, tokens)| IntrospectionFacts {
                 caller: callers.get(&lookup.caller).cloned(),
                 token: lookup.token.and_then(|id| tokens.get(&id).cloned()),
                 now,
-            }
-        });
+            });
         // A caller that went away does not want its answer any more.
         let _ = lookup.reply.send(answer);
     }
 }
 
 fn serve_mints(pool: &PostgresPool, shared: &Shared, batch: Vec<QueuedMint>) {
-    let mints: Vec<&ClientTokenMint> = batch.iter().map(|queued| &queued.mint).collect();
+    let mints: Vec<&HintedMint> = batch.iter().map(|queued| &queued.mint).collect();
     let answers = pool.with(|connection| mint_batch(connection, shared, &mints));
     match answers {
         Ok(answers) => {
@@ -163,17 +172,42 @@ impl Store {
         caller: &str,
         token: Option<TokenId>,
     ) -> Result<IntrospectionFacts, StoreError> {
+        #[cfg(feature = "seeded-faults")]
+        if let Some(facts) = crate::faults::recall(token) {
+            return Ok(facts);
+        }
+        let facts = self.look_up(caller, token).await?;
+        #[cfg(feature = "seeded-faults")]
+        let facts = crate::faults::remember(token, facts);
+        Ok(facts)
+    }
+
+    async fn look_up(
+        &self,
+        caller: &str,
+        token: Option<TokenId>,
+    ) -> Result<IntrospectionFacts, StoreError> {
         match &self.inner.backend {
             Backend::Sqlite { path, .. } => with_reader(path, |connection| {
                 Ok(IntrospectionFacts {
                     caller: resource_server_by_resource_id(connection, caller)?,
-                    token: token.map(|id| token_chain(connection, id)).transpose()?.flatten(),
+                    token: token
+                        .map(|id| token_chain(connection, id))
+                        .transpose()?
+                        .flatten(),
                     now: self.clock().now(),
                 })
             }),
             Backend::Postgres { lanes, .. } => {
                 let (reply, answer) = oneshot::channel();
-                submit(&lanes.lookups, Lookup { caller: caller.to_owned(), token, reply })?;
+                submit(
+                    &lanes.lookups,
+                    Lookup {
+                        caller: caller.to_owned(),
+                        token,
+                        reply,
+                    },
+                )?;
                 answer.await.map_err(|_| StoreError::Stopped)?
             }
         }

@@ -12,6 +12,8 @@ mod context;
 mod db;
 mod doctor;
 mod error;
+#[cfg(feature = "seeded-faults")]
+mod faults;
 mod keys;
 mod lanes;
 mod migrations;
@@ -41,18 +43,18 @@ pub mod tenants;
 pub mod tokens;
 pub mod users;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
-use std::collections::HashMap;
 
-use curfew_protocol::{Clock, ClientKey, Entropy, NodeId};
+use curfew_protocol::{ClientKey, Clock, Entropy, NodeId};
 
 pub use connection::DatabaseUrl;
 pub use context::{Read, Write};
 pub use doctor::{Finding, Invariant};
 pub use error::StoreError;
-pub use lanes::IntrospectionFacts;
 pub use keys::{KeyId, KeyedDigest, MacPurpose, ServerKeys, SystemEntropy};
+pub use lanes::IntrospectionFacts;
 pub use migrations::{MigrationState, PendingMigration};
 pub use restore::OpenRefusal;
 
@@ -89,13 +91,21 @@ struct Inner {
 }
 
 enum Backend {
-    Sqlite { path: PathBuf, writer: SqliteWriter },
-    Postgres { pool: PostgresPool, lanes: lanes::Lanes },
+    Sqlite {
+        path: PathBuf,
+        writer: SqliteWriter,
+    },
+    Postgres {
+        pool: PostgresPool,
+        lanes: lanes::Lanes,
+    },
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("database", &self.backend_name()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("database", &self.backend_name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,8 +129,15 @@ impl Store {
                 Backend::Postgres { pool, lanes }
             }
         };
-        let inner = Inner { shared, backend, options, grants: RwLock::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            shared,
+            backend,
+            options,
+            grants: RwLock::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// `sqlite` or `postgres`.
@@ -204,15 +221,17 @@ impl Store {
         F: Fn(&mut Write<'_>) -> Result<Result<T, R>, StoreError> + Send + 'static,
     {
         match &self.inner.backend {
-            Backend::Sqlite { writer, .. } => {
-                writer.submit(job)?.blocking_recv().map_err(|_| StoreError::Stopped)?
-            }
+            Backend::Sqlite { writer, .. } => writer
+                .submit(job)?
+                .blocking_recv()
+                .map_err(|_| StoreError::Stopped)?,
             Backend::Postgres { pool, .. } => pool.transaction(&self.inner.shared, &job),
         }
     }
 
     /// Does the database answer?
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|read| read.installation_epoch().map(|_| ())).await
+        self.read(|read| read.installation_epoch().map(|_| ()))
+            .await
     }
 }

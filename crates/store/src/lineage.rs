@@ -21,7 +21,11 @@ impl Read<'_> {
     }
 
     /// Nodes that hang on a node, bound or only recorded, oldest first. What is recorded below a session belongs to its user.
-    pub fn node_ids_below(&mut self, id: NodeId, user: Option<UserId>) -> Result<Vec<NodeId>, StoreError> {
+    pub fn node_ids_below(
+        &mut self,
+        id: NodeId,
+        user: Option<UserId>,
+    ) -> Result<Vec<NodeId>, StoreError> {
         let bound: Vec<Db<NodeId>> = on!(&mut *self.connection, c => nodes::table
             .filter(nodes::parent_id.eq(Db(id)))
             .select(nodes::id)
@@ -49,7 +53,11 @@ impl Read<'_> {
     }
 
     /// The newest tokens of a node; a node may hold millions.
-    pub fn token_ids_latest(&mut self, node: NodeId, limit: i64) -> Result<Vec<TokenId>, StoreError> {
+    pub fn token_ids_latest(
+        &mut self,
+        node: NodeId,
+        limit: i64,
+    ) -> Result<Vec<TokenId>, StoreError> {
         let rows: Vec<Db<TokenId>> = on!(&mut *self.connection, c => tokens::table
             .filter(tokens::node_id.eq(Db(node)))
             .order(tokens::id.desc())

@@ -49,7 +49,16 @@ pub struct MailedLink {
 
 impl Read<'_> {
     pub fn mailed_link(&mut self, id: MailedLinkId) -> Result<Option<MailedLink>, StoreError> {
-        type Row = (Db<UserId>, i16, Db<Digest>, i16, i64, i64, Db<Timestamp>, Option<Db<Timestamp>>);
+        type Row = (
+            Db<UserId>,
+            i16,
+            Db<Digest>,
+            i16,
+            i64,
+            i64,
+            Db<Timestamp>,
+            Option<Db<Timestamp>>,
+        );
         let row: Option<Row> = on!(&mut *self.connection, c => mailed_links::table
             .filter(mailed_links::id.eq(Db(id)))
             .select((
@@ -66,7 +75,10 @@ impl Read<'_> {
                 user_id: row.0.0,
                 kind: LinkKind::from_code(row.1)
                     .ok_or_else(|| StoreError::Corrupt("the kind of a mailed link".to_owned()))?,
-                digest: KeyedDigest { digest: row.2.0, key_id: row.3 },
+                digest: KeyedDigest {
+                    digest: row.2.0,
+                    key_id: row.3,
+                },
                 user_epoch: row.4,
                 installation_epoch: row.5,
                 expires_at: row.6.0,
@@ -87,7 +99,9 @@ impl Write<'_> {
     ) -> Result<OpaqueToken, StoreError> {
         let id = MailedLinkId::ordered(self.millis(), self.entropy());
         let secret = self.secret();
-        let stored = self.keys().digest(TokenKind::MailedLink, id.as_bytes(), &secret);
+        let stored = self
+            .keys()
+            .digest(TokenKind::MailedLink, id.as_bytes(), &secret);
         let installation_epoch = self.installation_epoch()?;
         let now = self.now();
         on!(&mut *self.connection, c => diesel::insert_into(mailed_links::table).values((
@@ -101,7 +115,11 @@ impl Write<'_> {
             mailed_links::created_at.eq(Db(now)),
             mailed_links::expires_at.eq(Db(expires_at.timestamp())),
         )).execute(c)?);
-        Ok(OpaqueToken::new(TokenKind::MailedLink, *id.as_bytes(), secret))
+        Ok(OpaqueToken::new(
+            TokenKind::MailedLink,
+            *id.as_bytes(),
+            secret,
+        ))
     }
 
     /// Uses the link up. True for exactly one caller, ever.

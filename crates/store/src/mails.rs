@@ -68,7 +68,10 @@ impl Write<'_> {
         expires_at: ExpiresAt,
     ) -> Result<MailId, StoreError> {
         let id = MailId::ordered(self.millis(), self.entropy());
-        let content = Content { subject: subject.to_owned(), body: body.0.clone() };
+        let content = Content {
+            subject: subject.to_owned(),
+            body: body.0.clone(),
+        };
         let plain = serde_json::to_vec(&content).map_err(|_| StoreError::Sealed)?;
         let sealed = self.keys().seal(id.as_bytes(), &plain)?;
         let now = self.now();
@@ -85,7 +88,11 @@ impl Write<'_> {
     }
 
     /// Takes a mail for one attempt: nobody else tries before `next_attempt_at`. False when another node was faster.
-    pub fn mail_claim(&mut self, mail: &Mail, next_attempt_at: Timestamp) -> Result<bool, StoreError> {
+    pub fn mail_claim(
+        &mut self,
+        mail: &Mail,
+        next_attempt_at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let claimed = on!(&mut *self.connection, c => diesel::update(mails::table.filter(
             mails::id.eq(Db(mail.id)).and(mails::attempts.eq(mail.attempts)),
         ))

@@ -29,7 +29,9 @@ pub enum MigrationState {
 
 pub(crate) fn open(database: &DatabaseUrl) -> Result<AnyConnection, StoreError> {
     match database {
-        DatabaseUrl::Sqlite(path) => Ok(AnyConnection::Sqlite(open_sqlite(path, SqliteUse::Write)?)),
+        DatabaseUrl::Sqlite(path) => {
+            Ok(AnyConnection::Sqlite(open_sqlite(path, SqliteUse::Write)?))
+        }
         DatabaseUrl::Postgres(url) => Ok(AnyConnection::Postgres(open_postgres(url)?)),
     }
 }
@@ -56,7 +58,9 @@ where
     EmbeddedMigrations: diesel::migration::MigrationSource<DB>,
 {
     use diesel::migration::{Migration, MigrationSource};
-    let applied = connection.applied_migrations().map_err(StoreError::Connect)?;
+    let applied = connection
+        .applied_migrations()
+        .map_err(StoreError::Connect)?;
     let known: Vec<Box<dyn Migration<DB>>> = steps.migrations().map_err(StoreError::Connect)?;
     let is_known = |version: &diesel::migration::MigrationVersion<'_>| {
         known.iter().any(|step| step.name().version() == *version)
@@ -67,7 +71,9 @@ where
     let pending: Vec<PendingMigration> = known
         .iter()
         .filter(|step| !applied.contains(&step.name().version()))
-        .map(|step| PendingMigration { name: step.name().to_string() })
+        .map(|step| PendingMigration {
+            name: step.name().to_string(),
+        })
         .collect();
     Ok(match (applied.is_empty(), pending.is_empty()) {
         (_, true) => MigrationState::Current,
@@ -81,16 +87,19 @@ where
 pub(crate) fn run(database: &DatabaseUrl) -> Result<(), StoreError> {
     match open(database)? {
         AnyConnection::Sqlite(mut c) => {
-            c.run_pending_migrations(SQLITE).map_err(StoreError::Connect)?;
+            c.run_pending_migrations(SQLITE)
+                .map_err(StoreError::Connect)?;
         }
         AnyConnection::Postgres(mut c) => {
             use diesel::connection::SimpleConnection;
             c.applied_migrations().map_err(StoreError::Connect)?;
             c.transaction(|c| {
-                c.batch_execute("LOCK TABLE __diesel_schema_migrations IN SHARE ROW EXCLUSIVE MODE")?;
+                c.batch_execute(
+                    "LOCK TABLE __diesel_schema_migrations IN SHARE ROW EXCLUSIVE MODE",
+                )?;
                 c.run_pending_migrations(POSTGRES)
                     .map(|_| ())
-                    .map_err(|error| diesel::result::Error::QueryBuilderError(error))
+                    .map_err(diesel::result::Error::QueryBuilderError)
             })?;
         }
     }

@@ -35,22 +35,12 @@ pub struct ClientTokenMint {
     pub audiences: Audiences,
     pub origin: Origin,
     pub authenticated_by: AuthenticatedBy,
-    /// Where the standing grant was last seen.
-    pub(crate) hint: Option<NodeId>,
 }
 
-impl ClientTokenMint {
-    pub const fn new(
-        client: ClientKey,
-        client_epoch: i64,
-        plan: AccessTokenPlan,
-        scopes: ScopeSet,
-        audiences: Audiences,
-        origin: Origin,
-        authenticated_by: AuthenticatedBy,
-    ) -> Self {
-        Self { client, client_epoch, plan, scopes, audiences, origin, authenticated_by, hint: None }
-    }
+/// A mint, and where the client's standing grant was last seen.
+pub(crate) struct HintedMint {
+    pub(crate) mint: ClientTokenMint,
+    pub(crate) hint: Option<NodeId>,
 }
 
 /// A token just minted.
@@ -84,17 +74,26 @@ impl Store {
     /// Mints a token for the client itself.
     pub async fn mint_client_token(
         &self,
-        mut mint: ClientTokenMint,
+        mint: ClientTokenMint,
     ) -> Result<Result<MintedToken, MintRefusal>, StoreError> {
         let client = mint.client;
-        mint.hint = self.grant_hint(client);
-        if let (Backend::Postgres { lanes, .. }, Some(_)) = (&self.inner.backend, mint.hint) {
-            let answer = lanes.mint(mint.clone())?.await.map_err(|_| StoreError::Stopped)??;
+        let hint = self.grant_hint(client);
+        if let (Backend::Postgres { lanes, .. }, Some(_)) = (&self.inner.backend, hint) {
+            let hinted = HintedMint {
+                mint: mint.clone(),
+                hint,
+            };
+            let answer = lanes
+                .mint(hinted)?
+                .await
+                .map_err(|_| StoreError::Stopped)??;
             if let MintAnswer::Done(done) = answer {
                 return Ok(done);
             }
         }
-        let minted = self.write(move |write| write.client_token_mint(&mint)).await?;
+        let minted = self
+            .write(move |write| write.client_token_mint(&mint, hint))
+            .await?;
         if let Ok(minted) = &minted
             && let Ok(mut grants) = self.inner.grants.write()
         {
@@ -111,11 +110,21 @@ impl Store {
 /// The token's end, when the grant is alive, of the right epoch, and long enough.
 fn token_end(mint: &ClientTokenMint, grant: &NodeChain, now: Timestamp) -> Option<ExpiresAt> {
     let alive = grant.judge(now).ok()?;
-    if grant.client.as_ref().is_none_or(|client| client.epoch != mint.client_epoch) {
+    if grant
+        .client
+        .as_ref()
+        .is_none_or(|client| client.epoch != mint.client_epoch)
+    {
         return None;
     }
-    let unhindered = mint.plan.expires_at(now, grant.limits.access_token, Timestamp::from_seconds(i64::MAX));
-    let end = mint.plan.expires_at(now, grant.limits.access_token, alive.expires_at());
+    let unhindered = mint.plan.expires_at(
+        now,
+        grant.limits.access_token,
+        Timestamp::from_seconds(i64::MAX),
+    );
+    let end = mint
+        .plan
+        .expires_at(now, grant.limits.access_token, alive.expires_at());
     // A grant near its end would cut the token short; a fresh one will not.
     (end == unhindered).then_some(end.ok()).flatten()
 }
@@ -124,9 +133,10 @@ impl Write<'_> {
     fn client_token_mint(
         &mut self,
         mint: &ClientTokenMint,
+        hint: Option<NodeId>,
     ) -> Result<Result<MintedToken, MintRefusal>, StoreError> {
         let now = self.now();
-        let hinted = match mint.hint {
+        let hinted = match hint {
             Some(hint) => self.node_chain(hint)?,
             None => None,
         };
@@ -146,7 +156,13 @@ impl Write<'_> {
             expires_at,
         })?;
         self.audit(&audit_entry(mint, &grant, id, expires_at))?;
-        Ok(Ok(MintedToken { id, token, now, expires_at: expires_at.timestamp(), grant: grant.id }))
+        Ok(Ok(MintedToken {
+            id,
+            token,
+            now,
+            expires_at: expires_at.timestamp(),
+            grant: grant.id,
+        }))
     }
 
     /// A living grant of the client: one of those that exist, or a new one.
@@ -163,18 +179,28 @@ impl Write<'_> {
             }
         }
         let Some(client) = self.client(mint.client)? else {
-            return Ok(Err(MintRefusal::Dead(DeadBecause::OwnerNotActive(Owner::Client))));
+            return Ok(Err(MintRefusal::Dead(DeadBecause::OwnerNotActive(
+                Owner::Client,
+            ))));
         };
         if client.epoch != mint.client_epoch {
             return Ok(Err(MintRefusal::ClientChanged));
         }
         if client.status != OwnerStatus::Active {
-            return Ok(Err(MintRefusal::Dead(DeadBecause::OwnerNotActive(Owner::Client))));
+            return Ok(Err(MintRefusal::Dead(DeadBecause::OwnerNotActive(
+                Owner::Client,
+            ))));
         }
-        let Some(birth) = self.birth(client.tenant_id, None, Some((client.key, client.epoch)))? else {
-            return Ok(Err(MintRefusal::Dead(DeadBecause::OwnerNotActive(Owner::Tenant))));
+        let Some(birth) = self.birth(client.tenant_id, None, Some((client.key, client.epoch)))?
+        else {
+            return Ok(Err(MintRefusal::Dead(DeadBecause::OwnerNotActive(
+                Owner::Tenant,
+            ))));
         };
-        let Ok(grant_end) = mint.plan.rules.expires_at(Credential::ClientGrant, now, Caps::default())
+        let Ok(grant_end) =
+            mint.plan
+                .rules
+                .expires_at(Credential::ClientGrant, now, Caps::default())
         else {
             return Ok(Err(MintRefusal::NoLifetime));
         };
@@ -190,8 +216,11 @@ impl Write<'_> {
             return Err(StoreError::Corrupt("a node vanished".to_owned()));
         };
         let expires_at =
-            mint.plan.expires_at(now, grant.limits.access_token, grant.facts.expires_at);
-        Ok(expires_at.map(|end| (end, grant)).map_err(|_| MintRefusal::NoLifetime))
+            mint.plan
+                .expires_at(now, grant.limits.access_token, grant.facts.expires_at);
+        Ok(expires_at
+            .map(|end| (end, grant))
+            .map_err(|_| MintRefusal::NoLifetime))
     }
 
     /// The epochs of now, for a node about to be born. `None` when the tenant is not active.
@@ -202,7 +231,9 @@ impl Write<'_> {
         client: Option<(ClientKey, i64)>,
     ) -> Result<Option<Birth>, StoreError> {
         let installation_epoch = self.installation_epoch()?;
-        let tenant = self.tenant(tenant)?.filter(|tenant| tenant.status == OwnerStatus::Active);
+        let tenant = self
+            .tenant(tenant)?
+            .filter(|tenant| tenant.status == OwnerStatus::Active);
         Ok(tenant.map(|tenant| Birth {
             tenant_id: tenant.id,
             installation_epoch,
@@ -227,7 +258,11 @@ fn audit_entry(
         token_id: Some(id),
         expires_at: Some(expires_at.timestamp()),
         scopes: Some(mint.scopes.to_string()),
-        ..AuditEntry::new(AuditEvent::TokenMinted, mint.authenticated_by, mint.origin.clone())
+        ..AuditEntry::new(
+            AuditEvent::TokenMinted,
+            mint.authenticated_by,
+            mint.origin.clone(),
+        )
     }
 }
 
@@ -235,15 +270,15 @@ fn audit_entry(
 pub(crate) fn mint_batch(
     connection: &mut AnyConnection,
     shared: &Shared,
-    mints: &[&ClientTokenMint],
+    mints: &[&HintedMint],
 ) -> Result<Vec<MintAnswer>, StoreError> {
     transaction_once(connection, shared, &|write: &mut Write<'_>| {
         let now = write.now();
         let mut grants: HashMap<NodeId, NodeChain> = HashMap::new();
         let mut rows = Rows::default();
         let mut answers = Vec::with_capacity(mints.len());
-        for mint in mints {
-            let Some(hint) = mint.hint else {
+        for HintedMint { mint, hint } in mints {
+            let Some(hint) = *hint else {
                 answers.push(MintAnswer::NeedsGrant);
                 continue;
             };
@@ -252,7 +287,9 @@ pub(crate) fn mint_batch(
             {
                 entry.insert(grant);
             }
-            let end = grants.get(&hint).and_then(|grant| Some((token_end(mint, grant, now)?, grant)));
+            let end = grants
+                .get(&hint)
+                .and_then(|grant| Some((token_end(mint, grant, now)?, grant)));
             answers.push(match end {
                 None => MintAnswer::NeedsGrant,
                 Some((end, grant)) => MintAnswer::Done(Ok(rows.add(write, mint, grant, end))),
@@ -287,17 +324,21 @@ impl Rows {
     ) -> MintedToken {
         let id = TokenId::ordered(write.millis(), write.entropy());
         let secret = write.secret();
-        let stored = write.keys().digest(TokenKind::AccessToken, id.as_bytes(), &secret);
+        let stored = write
+            .keys()
+            .digest(TokenKind::AccessToken, id.as_bytes(), &secret);
         self.ids.push(Db(id));
         self.nodes.push(Db(grant.id));
         self.node_ends.push(grant.facts.expires_at.seconds());
         self.digests.push(Db(stored.digest));
         self.key_ids.push(stored.key_id);
         self.scopes.push(mint.scopes.to_string());
-        self.audiences.push(serde_json::json!(mint.audiences).to_string());
+        self.audiences
+            .push(serde_json::json!(mint.audiences).to_string());
         self.ends.push(end.timestamp().seconds());
         let audit_id = AuditId::ordered(write.millis(), write.entropy());
-        self.audits.push((Db(audit_id), audit_entry(mint, grant, id, end)));
+        self.audits
+            .push((Db(audit_id), audit_entry(mint, grant, id, end)));
         MintedToken {
             id,
             token: OpaqueToken::new(TokenKind::AccessToken, *id.as_bytes(), secret),

@@ -4,8 +4,8 @@
 //! any depth. Ending a node is pushed down to its children at once, level by level: whoever begets a child holds its
 //! binding parent, so none slips past.
 
-use curfew_policy::liveness::{Alive, DeadBecause, NodeFacts, OwnerFacts, judge_node};
 use curfew_policy::lifetime::ExpiresAt;
+use curfew_policy::liveness::{Alive, DeadBecause, NodeFacts, OwnerFacts, judge_node};
 use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
 use curfew_protocol::{ClientKey, Lifetime, NodeId, TenantId, Timestamp, TokenId, UserId};
 use diesel::prelude::*;
@@ -241,7 +241,11 @@ impl NodeChain {
             kind: node.kind.0,
             tenant_id: node.tenant_id.0,
             tenant_slug,
-            user: user.map(|(id, (_, epoch, username))| NodeUser { id: id.0, username, epoch }),
+            user: user.map(|(id, (_, epoch, username))| NodeUser {
+                id: id.0,
+                username,
+                epoch,
+            }),
             client: client.map(|(key, (_, epoch, client_id))| NodeClient {
                 key: key.0,
                 client_id,
@@ -357,7 +361,10 @@ impl Read<'_> {
     }
 
     /// The nodes of a client, newest first.
-    pub fn node_list_by_client(&mut self, client: ClientKey) -> Result<Vec<NodeListing>, StoreError> {
+    pub fn node_list_by_client(
+        &mut self,
+        client: ClientKey,
+    ) -> Result<Vec<NodeListing>, StoreError> {
         let rows: Vec<ListingRow> = on!(&mut *self.connection, c => nodes::table
             .filter(nodes::client_id.eq(Db(client)))
             .order(nodes::id.desc())
@@ -398,7 +405,11 @@ impl Write<'_> {
             Ancestor::Recorded(id) => (None, Some(id)),
         };
         if let (Some((parent, _)), AnyConnection::Postgres(c)) = (parent, &mut *self.connection) {
-            nodes::table.filter(nodes::id.eq(Db(parent))).select(nodes::id).for_share().execute(c)?;
+            nodes::table
+                .filter(nodes::id.eq(Db(parent)))
+                .select(nodes::id)
+                .for_share()
+                .execute(c)?;
         }
         let session_id = match new.kind {
             NodeKind::Session => Some(id),
@@ -440,7 +451,11 @@ impl Write<'_> {
         )
         .set((nodes::ended_at.eq(Db(now)), nodes::ended_cause.eq(Db(cause))))
         .execute(c)?);
-        Ok(if ended == 0 { 0 } else { ended + self.node_end_below(vec![id])? })
+        Ok(if ended == 0 {
+            0
+        } else {
+            ended + self.node_end_below(vec![id])?
+        })
     }
 
     /// One UPDATE a level, until a level has no living children. A single recursive query would not see children

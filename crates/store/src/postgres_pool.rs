@@ -37,7 +37,10 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Slot, StoreError> {
         let connection = AnyConnection::Postgres(open_postgres(&self.url)?);
-        Ok(Slot { connection, broken: false })
+        Ok(Slot {
+            connection,
+            broken: false,
+        })
     }
 
     fn is_valid(&self, slot: &mut Slot) -> Result<(), StoreError> {
@@ -56,7 +59,9 @@ impl PostgresPool {
             .min_idle(Some(1))
             .test_on_check_out(false)
             .connection_timeout(CHECKOUT)
-            .build(Manager { url: url.to_owned() })
+            .build(Manager {
+                url: url.to_owned(),
+            })
             .map_err(|error| StoreError::Connect(Box::new(error)))?;
         Ok(Self { pool })
     }
@@ -66,9 +71,15 @@ impl PostgresPool {
         &self,
         job: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut slot = self.pool.get().map_err(|error| StoreError::Connect(Box::new(error)))?;
+        let mut slot = self
+            .pool
+            .get()
+            .map_err(|error| StoreError::Connect(Box::new(error)))?;
         let answer = job(&mut slot.connection);
-        if answer.as_ref().is_err_and(|error| !error.is_unique_violation()) {
+        if answer
+            .as_ref()
+            .is_err_and(|error| !error.is_unique_violation())
+        {
             slot.broken = true;
         }
         answer

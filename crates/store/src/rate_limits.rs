@@ -27,7 +27,11 @@ pub struct Exhausted {
 
 impl Read<'_> {
     /// Is there budget left? Counts nothing.
-    pub fn rate_peek(&mut self, bucket: &str, rate: Rate) -> Result<Result<(), Exhausted>, StoreError> {
+    pub fn rate_peek(
+        &mut self,
+        bucket: &str,
+        rate: Rate,
+    ) -> Result<Result<(), Exhausted>, StoreError> {
         let now = self.now();
         Ok(match self.rate_row(bucket)? {
             Some((used, until)) if !now.has_reached(until) && used >= i64::from(rate.limit) => {
@@ -50,7 +54,11 @@ impl Read<'_> {
 impl Write<'_> {
     /// Counts one attempt, or tells that the budget is used up. Atomic on both backends: the row is changed first and
     /// read from the change.
-    pub fn rate_take(&mut self, bucket: &str, rate: Rate) -> Result<Result<(), Exhausted>, StoreError> {
+    pub fn rate_take(
+        &mut self,
+        bucket: &str,
+        rate: Rate,
+    ) -> Result<Result<(), Exhausted>, StoreError> {
         let now = self.now();
         let fresh_until = now.after(rate.window);
         on!(&mut *self.connection, c => {
@@ -74,7 +82,9 @@ impl Write<'_> {
         if taken == 1 {
             return Ok(Ok(()));
         }
-        let until = self.rate_row(bucket)?.map_or(fresh_until, |(_, until)| until);
+        let until = self
+            .rate_row(bucket)?
+            .map_or(fresh_until, |(_, until)| until);
         Ok(Err(Exhausted { until }))
     }
 

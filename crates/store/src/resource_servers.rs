@@ -29,7 +29,15 @@ pub struct ResourceServer {
 }
 
 type Row = (
-    (Db<ResourceServerKey>, Db<TenantId>, String, String, String, Db<OwnerStatus>, i64),
+    (
+        Db<ResourceServerKey>,
+        Db<TenantId>,
+        String,
+        String,
+        String,
+        Db<OwnerStatus>,
+        i64,
+    ),
     SecretColumns,
 );
 
@@ -108,7 +116,10 @@ impl Read<'_> {
     }
 
     /// All resource servers of a tenant, tombstones included.
-    pub fn resource_server_list(&mut self, tenant: TenantId) -> Result<Vec<ResourceServer>, StoreError> {
+    pub fn resource_server_list(
+        &mut self,
+        tenant: TenantId,
+    ) -> Result<Vec<ResourceServer>, StoreError> {
         let rows: Vec<Row> = on!(&mut *self.connection, c => resource_server_query!()
             .filter(resource_servers::tenant_id.eq(Db(tenant)))
             .order(resource_servers::resource_id)
@@ -143,7 +154,11 @@ impl Write<'_> {
         Ok((key, secret))
     }
 
-    pub fn resource_server_rename(&mut self, key: ResourceServerKey, name: &str) -> Result<(), StoreError> {
+    pub fn resource_server_rename(
+        &mut self,
+        key: ResourceServerKey,
+        name: &str,
+    ) -> Result<(), StoreError> {
         on!(&mut *self.connection, c => diesel::update(
             resource_servers::table.filter(resource_servers::id.eq(Db(key))),
         ).set(resource_servers::name.eq(name)).execute(c)?);

@@ -33,7 +33,11 @@ pub enum OpenRefusal {
     )]
     OlderThanMark { database: i64, mark: i64 },
     #[error("the epoch mark {path} cannot be read or written")]
-    Mark { path: String, #[source] source: std::io::Error },
+    Mark {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -70,8 +74,14 @@ fn check_keys(read: &mut Read<'_>) -> Result<(), OpenRefusal> {
             return Err(OpenRefusal::WrongKeys);
         }
     }
-    let shares_one = stored.iter().any(|(key_id, _)| read.keys().key_check(*key_id).is_some());
-    if shares_one { Ok(()) } else { Err(OpenRefusal::WrongKeys) }
+    let shares_one = stored
+        .iter()
+        .any(|(key_id, _)| read.keys().key_check(*key_id).is_some());
+    if shares_one {
+        Ok(())
+    } else {
+        Err(OpenRefusal::WrongKeys)
+    }
 }
 
 fn shared(options: &StoreOptions) -> Shared {
@@ -83,13 +93,19 @@ fn shared(options: &StoreOptions) -> Shared {
 }
 
 fn mark_error(path: &Path, source: std::io::Error) -> OpenRefusal {
-    OpenRefusal::Mark { path: path.display().to_string(), source }
+    OpenRefusal::Mark {
+        path: path.display().to_string(),
+        source,
+    }
 }
 
 fn read_mark(path: &Path) -> Result<i64, OpenRefusal> {
     match fs::read_to_string(path) {
         Ok(text) => text.trim().parse().map_err(|_| {
-            mark_error(path, std::io::Error::new(std::io::ErrorKind::InvalidData, "not a number"))
+            mark_error(
+                path,
+                std::io::Error::new(std::io::ErrorKind::InvalidData, "not a number"),
+            )
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(mark_error(path, error)),
@@ -123,7 +139,11 @@ impl Store {
             if known.is_empty() {
                 write.installation_create()?;
             }
-            let missing: Vec<_> = write.keys().ids().filter(|id| !known.contains(id)).collect();
+            let missing: Vec<_> = write
+                .keys()
+                .ids()
+                .filter(|id| !known.contains(id))
+                .collect();
             if known.is_empty() || missing.len() < write.keys().ids().count() {
                 for id in missing {
                     write.key_check_insert(id)?;
@@ -154,7 +174,8 @@ impl Store {
 
     /// Ends everything that was ever issued, on a database in use.
     pub fn end_everything(&self) -> Result<i64, OpenRefusal> {
-        let raised = self.write_blocking(|write| write.installation_epoch_raise(0).map(Ok::<_, ()>))?;
+        let raised =
+            self.write_blocking(|write| write.installation_epoch_raise(0).map(Ok::<_, ()>))?;
         let epoch = raised.unwrap_or_default();
         if let Some(path) = &self.inner.options.epoch_mark {
             write_mark(path, epoch)?;

@@ -59,9 +59,14 @@ impl Read<'_> {
             .get_result(c)
             .optional()?);
         let Some(row) = row else { return Ok(None) };
-        let Some(node) = node_chain(self.connection, id)? else { return Ok(None) };
+        let Some(node) = node_chain(self.connection, id)? else {
+            return Ok(None);
+        };
         Ok(Some(Session {
-            digest: KeyedDigest { digest: row.0.0, key_id: row.1 },
+            digest: KeyedDigest {
+                digest: row.0.0,
+                key_id: row.1,
+            },
             authenticated_at: row.2.0,
             idle_at: row.3.0,
             node,
@@ -70,7 +75,14 @@ impl Read<'_> {
 
     /// A user's sessions, newest first, each with its verdict at this moment.
     pub fn session_list(&mut self, user: UserId) -> Result<Vec<SessionListing>, StoreError> {
-        type Row = (Db<NodeId>, Db<Timestamp>, Db<Timestamp>, Db<Timestamp>, String, String);
+        type Row = (
+            Db<NodeId>,
+            Db<Timestamp>,
+            Db<Timestamp>,
+            Db<Timestamp>,
+            String,
+            String,
+        );
         let rows: Vec<Row> = on!(&mut *self.connection, c => sessions::table
             .inner_join(nodes::table.on(nodes::id.eq(sessions::node_id)))
             .filter(nodes::user_id.eq(Db(user)).and(nodes::kind.eq(Db(NodeKind::Session))))
@@ -100,7 +112,10 @@ impl Read<'_> {
 
 impl Write<'_> {
     /// Starts a session. Its secret is the cookie.
-    pub fn session_insert(&mut self, new: &NewSession) -> Result<(NodeId, OpaqueToken), StoreError> {
+    pub fn session_insert(
+        &mut self,
+        new: &NewSession,
+    ) -> Result<(NodeId, OpaqueToken), StoreError> {
         let id = self.node_insert(&NewNode {
             kind: NodeKind::Session,
             birth: new.birth,
@@ -110,7 +125,9 @@ impl Write<'_> {
             expires_at: new.expires_at,
         })?;
         let secret = self.secret();
-        let stored = self.keys().digest(TokenKind::Session, id.as_bytes(), &secret);
+        let stored = self
+            .keys()
+            .digest(TokenKind::Session, id.as_bytes(), &secret);
         let now = self.now();
         on!(&mut *self.connection, c => diesel::insert_into(sessions::table).values((
             sessions::node_id.eq(Db(id)),
@@ -121,7 +138,10 @@ impl Write<'_> {
             sessions::ip.eq(&new.ip),
             sessions::user_agent.eq(&new.user_agent),
         )).execute(c)?);
-        Ok((id, OpaqueToken::new(TokenKind::Session, *id.as_bytes(), secret)))
+        Ok((
+            id,
+            OpaqueToken::new(TokenKind::Session, *id.as_bytes(), secret),
+        ))
     }
 
     /// Moves the idle end, unless it was moved a moment ago. It only ever moves forward, and never past the absolute end

@@ -84,14 +84,21 @@ impl SqliteWriter {
         Ok(Self { jobs })
     }
 
-    pub(crate) fn submit<T, R, F>(&self, job: F) -> Result<oneshot::Receiver<Answer<T, R>>, StoreError>
+    pub(crate) fn submit<T, R, F>(
+        &self,
+        job: F,
+    ) -> Result<oneshot::Receiver<Answer<T, R>>, StoreError>
     where
         T: Send + 'static,
         R: Send + 'static,
         F: Fn(&mut Write<'_>) -> Answer<T, R> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        match self.jobs.try_send(Box::new(QueuedJob { job, answer: None, reply })) {
+        match self.jobs.try_send(Box::new(QueuedJob {
+            job,
+            answer: None,
+            reply,
+        })) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(StoreError::Overloaded),
             Err(TrySendError::Disconnected(_)) => Err(StoreError::Stopped),
@@ -109,21 +116,50 @@ struct WriterThread {
 impl WriterThread {
     fn open(path: &Path, shared: Arc<Shared>) -> Result<Self, StoreError> {
         let connection = Some(AnyConnection::Sqlite(open_sqlite(path, SqliteUse::Write)?));
-        Ok(Self { path: path.to_owned(), shared, connection, turn: Turn::beside(path)? })
+        Ok(Self {
+            path: path.to_owned(),
+            shared,
+            connection,
+            turn: Turn::beside(path)?,
+        })
     }
 
     /// Until every sender is gone.
     fn serve(&mut self, queue: &Receiver<Box<dyn Job>>) {
         while let Ok(first) = queue.recv() {
             let mut group = vec![first];
+            #[cfg(feature = "seeded-faults")]
+            if crate::faults::is(crate::faults::Fault::AcknowledgeBeforeCommit) {
+                self.serve_hastily(group);
+                continue;
+            }
             let committed = self.run_group(&mut group, queue);
             if committed.is_err() {
                 self.connection = None;
             }
             for job in group {
-                job.answer(committed.as_ref().map(|()| ()).map_err(StoreError::again));
+                job.answer(committed.as_ref().copied().map_err(StoreError::again));
             }
         }
+    }
+
+    /// The seeded fault: answers, and commits some time later.
+    #[cfg(feature = "seeded-faults")]
+    fn serve_hastily(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        let begun = connection.batch("BEGIN IMMEDIATE");
+        for job in &mut group {
+            let _ = run_job(connection, &self.shared, job);
+        }
+        for job in group {
+            job.answer(begun.as_ref().map(|()| ()).map_err(|_| StoreError::Stopped));
+        }
+        let _ = std::sync::mpsc::channel::<()>()
+            .1
+            .recv_timeout(std::time::Duration::from_millis(50));
+        let _ = connection.batch("COMMIT");
     }
 
     fn run_group(
@@ -133,7 +169,10 @@ impl WriterThread {
     ) -> Result<(), StoreError> {
         let _turn = self.turn.take()?;
         if self.connection.is_none() {
-            self.connection = Some(AnyConnection::Sqlite(open_sqlite(&self.path, SqliteUse::Write)?));
+            self.connection = Some(AnyConnection::Sqlite(open_sqlite(
+                &self.path,
+                SqliteUse::Write,
+            )?));
         }
         let Some(connection) = &mut self.connection else {
             return Err(StoreError::Stopped);
@@ -157,12 +196,14 @@ fn run_job(
     job: &mut Box<dyn Job>,
 ) -> Result<(), StoreError> {
     connection.batch("SAVEPOINT job")?;
-    let stays = catch_unwind(AssertUnwindSafe(|| job.run(&mut Write::new(connection, shared))))
-        .unwrap_or_else(|panic| {
-            report_panic(panic.as_ref());
-            job.panicked();
-            false
-        });
+    let stays = catch_unwind(AssertUnwindSafe(|| {
+        job.run(&mut Write::new(connection, shared))
+    }))
+    .unwrap_or_else(|panic| {
+        report_panic(panic.as_ref());
+        job.panicked();
+        false
+    });
     if !stays {
         connection.batch("ROLLBACK TO job")?;
     }
@@ -171,7 +212,10 @@ fn run_job(
 }
 
 fn report_panic(panic: &(dyn Any + Send)) {
-    let text = panic.downcast_ref::<&str>().copied().unwrap_or("no message");
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .unwrap_or("no message");
     tracing::error!(panic = text, "a write job panicked");
 }
 
@@ -197,7 +241,9 @@ impl Turn {
     }
 
     fn take(&self) -> Result<TurnGuard<'_>, StoreError> {
-        self.file.lock().map_err(|error| StoreError::Connect(Box::new(error)))?;
+        self.file
+            .lock()
+            .map_err(|error| StoreError::Connect(Box::new(error)))?;
         Ok(TurnGuard(&self.file))
     }
 }

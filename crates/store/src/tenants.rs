@@ -48,8 +48,9 @@ macro_rules! tenant_query {
     () => {
         tenants::table
             .inner_join(
-                limit_eras::table
-                    .on(limit_eras::tenant_id.eq(tenants::id).and(limit_eras::era.eq(tenants::era))),
+                limit_eras::table.on(limit_eras::tenant_id
+                    .eq(tenants::id)
+                    .and(limit_eras::era.eq(tenants::era))),
             )
             .select((
                 (
@@ -120,7 +121,11 @@ impl Write<'_> {
     }
 
     /// Sets the status and moves the epoch: everything issued under the tenant is dead, for good.
-    pub fn tenant_set_status(&mut self, id: TenantId, status: OwnerStatus) -> Result<(), StoreError> {
+    pub fn tenant_set_status(
+        &mut self,
+        id: TenantId,
+        status: OwnerStatus,
+    ) -> Result<(), StoreError> {
         on!(&mut *self.connection, c => diesel::update(tenants::table.filter(tenants::id.eq(Db(id))))
             .set((tenants::status.eq(Db(status)), tenants::epoch.eq(tenants::epoch + 1)))
             .execute(c)?);

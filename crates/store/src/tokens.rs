@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use curfew_policy::lifetime::ExpiresAt;
 use curfew_policy::liveness::{Alive, DeadBecause, TokenFacts, judge_token};
 use curfew_policy::status::DeathCause;
-use curfew_protocol::{Audiences, Digest, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId, TokenKind};
+use curfew_protocol::{
+    Audiences, Digest, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId, TokenKind,
+};
 use diesel::prelude::*;
 
 use crate::AnyConnection;
@@ -13,7 +15,9 @@ use crate::context::{Read, Write};
 use crate::db::{Db, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::nodes::{NodeChain, NodeColumns, OwnerColumns, node_columns, owner_columns, with_owners};
+use crate::nodes::{
+    NodeChain, NodeColumns, OwnerColumns, node_columns, owner_columns, with_owners,
+};
 use crate::on;
 use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, tokens, users};
 
@@ -68,7 +72,10 @@ fn chain((token, node, owners): ChainRow) -> TokenChain {
     let node = NodeChain::from_columns(node, owners);
     TokenChain {
         id: token.id.0,
-        digest: KeyedDigest { key_id: token.secret_key_id, digest: token.secret_digest.0 },
+        digest: KeyedDigest {
+            key_id: token.secret_key_id,
+            digest: token.secret_digest.0,
+        },
         scopes: token.scopes,
         audiences: token.audiences.0,
         facts: TokenFacts {
@@ -106,7 +113,11 @@ pub(crate) fn token_chains(
             .filter(tokens::id.eq_any(ids))
             .select((token_columns!(), node_columns!(), owner_columns!()))
             .load(connection)?;
-    Ok(rows.into_iter().map(|row| chain(row)).map(|token| (token.id, token)).collect())
+    Ok(rows
+        .into_iter()
+        .map(chain)
+        .map(|token| (token.id, token))
+        .collect())
 }
 
 /// An access token to be stored.
@@ -140,8 +151,14 @@ impl Read<'_> {
 
     /// The tokens on a node, oldest first.
     pub fn token_list_by_node(&mut self, node: NodeId) -> Result<Vec<TokenListing>, StoreError> {
-        type Row =
-            (Db<TokenId>, Db<NodeId>, String, Db<Timestamp>, Db<Timestamp>, Option<Db<DeathCause>>);
+        type Row = (
+            Db<TokenId>,
+            Db<NodeId>,
+            String,
+            Db<Timestamp>,
+            Db<Timestamp>,
+            Option<Db<DeathCause>>,
+        );
         let rows: Vec<Row> = on!(&mut *self.connection, c => tokens::table
             .filter(tokens::node_id.eq(Db(node)))
             .order(tokens::id)
@@ -169,7 +186,9 @@ impl Write<'_> {
     pub fn token_insert(&mut self, new: &NewToken) -> Result<(TokenId, OpaqueToken), StoreError> {
         let id = TokenId::ordered(self.millis(), self.entropy());
         let secret = self.secret();
-        let stored = self.keys().digest(TokenKind::AccessToken, id.as_bytes(), &secret);
+        let stored = self
+            .keys()
+            .digest(TokenKind::AccessToken, id.as_bytes(), &secret);
         let now = self.now();
         on!(&mut *self.connection, c => diesel::insert_into(tokens::table)
             .values((
@@ -184,7 +203,10 @@ impl Write<'_> {
                 tokens::expires_at.eq(Db(new.expires_at.timestamp())),
             ))
             .execute(c)?);
-        Ok((id, OpaqueToken::new(TokenKind::AccessToken, *id.as_bytes(), secret)))
+        Ok((
+            id,
+            OpaqueToken::new(TokenKind::AccessToken, *id.as_bytes(), secret),
+        ))
     }
 
     /// Ends one token. False when it was over already.

@@ -97,7 +97,11 @@ impl Read<'_> {
     }
 
     /// The user of that name who is not deleted.
-    pub fn user_by_username(&mut self, tenant: TenantId, username: &str) -> Result<Option<User>, StoreError> {
+    pub fn user_by_username(
+        &mut self,
+        tenant: TenantId,
+        username: &str,
+    ) -> Result<Option<User>, StoreError> {
         let row: Option<Row> = on!(&mut *self.connection, c => user_query!()
             .filter(users::tenant_id.eq(Db(tenant))
                 .and(users::username.eq(username))
@@ -107,7 +111,11 @@ impl Read<'_> {
     }
 
     /// The user with that canonical e-mail address who is not deleted.
-    pub fn user_by_email_key(&mut self, tenant: TenantId, email_key: &str) -> Result<Option<User>, StoreError> {
+    pub fn user_by_email_key(
+        &mut self,
+        tenant: TenantId,
+        email_key: &str,
+    ) -> Result<Option<User>, StoreError> {
         let row: Option<Row> = on!(&mut *self.connection, c => user_query!()
             .filter(users::tenant_id.eq(Db(tenant))
                 .and(users::email_key.eq(email_key))
@@ -149,7 +157,11 @@ impl Write<'_> {
     /// takes turns with all others who do. (SQLite has one writer, so there everybody takes turns anyway.)
     pub fn user_held(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
         if let crate::AnyConnection::Postgres(c) = &mut *self.connection {
-            users::table.filter(users::id.eq(Db(id))).select(users::id).for_update().execute(c)?;
+            users::table
+                .filter(users::id.eq(Db(id)))
+                .select(users::id)
+                .for_update()
+                .execute(c)?;
         }
         self.user(id)
     }
@@ -184,22 +196,34 @@ impl Write<'_> {
 
     /// Ends all sessions and tokens of the user: one row, however many there are.
     pub fn user_epoch_raise(&mut self, id: UserId) -> Result<i64, StoreError> {
-        Ok(on!(&mut *self.connection, c => diesel::update(users::table.filter(users::id.eq(Db(id))))
+        Ok(
+            on!(&mut *self.connection, c => diesel::update(users::table.filter(users::id.eq(Db(id))))
             .set(users::epoch.eq(users::epoch + 1))
             .returning(users::epoch)
-            .get_result(c)?))
+            .get_result(c)?),
+        )
     }
 
     /// Sets the password and moves the epoch (A24).
-    pub fn user_set_password(&mut self, id: UserId, hash: &Redacted<String>) -> Result<i64, StoreError> {
-        Ok(on!(&mut *self.connection, c => diesel::update(users::table.filter(users::id.eq(Db(id))))
+    pub fn user_set_password(
+        &mut self,
+        id: UserId,
+        hash: &Redacted<String>,
+    ) -> Result<i64, StoreError> {
+        Ok(
+            on!(&mut *self.connection, c => diesel::update(users::table.filter(users::id.eq(Db(id))))
             .set((users::password_hash.eq(&hash.0), users::epoch.eq(users::epoch + 1)))
             .returning(users::epoch)
-            .get_result(c)?))
+            .get_result(c)?),
+        )
     }
 
     /// Replaces the stored hash of an unchanged password by one with today's parameters.
-    pub fn user_rehash_password(&mut self, id: UserId, hash: &Redacted<String>) -> Result<(), StoreError> {
+    pub fn user_rehash_password(
+        &mut self,
+        id: UserId,
+        hash: &Redacted<String>,
+    ) -> Result<(), StoreError> {
         on!(&mut *self.connection, c => diesel::update(users::table.filter(users::id.eq(Db(id))))
             .set(users::password_hash.eq(&hash.0))
             .execute(c)?);

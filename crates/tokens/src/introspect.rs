@@ -40,8 +40,13 @@ pub(crate) async fn introspect(
     let realm = realm(&edge, &request, &presented).await?;
     refuse_when_blocked(&edge, &request, &presented)?;
 
-    let selector = token.as_ref().map(|token| TokenId::from_bytes(token.selector));
-    let facts = edge.store.introspection_facts(&presented.client_id, selector).await?;
+    let selector = token
+        .as_ref()
+        .map(|token| TokenId::from_bytes(token.selector));
+    let facts = edge
+        .store
+        .introspection_facts(&presented.client_id, selector)
+        .await?;
     let Some(caller) = authentic_caller(&edge, &realm, &presented, &facts) else {
         return not_a_resource_server(&edge, &realm, &presented, &request).await;
     };
@@ -73,7 +78,9 @@ async fn realm(
     request: &HttpRequest,
     presented: &PresentedClient,
 ) -> Result<Realm, Problem> {
-    Realm::of(request, edge).await?.ok_or_else(|| Problem::invalid_client(presented.used_basic()))
+    Realm::of(request, edge)
+        .await?
+        .ok_or_else(|| Problem::invalid_client(presented.used_basic()))
 }
 
 fn refuse_when_blocked(

@@ -102,11 +102,21 @@ struct Revoker {
 }
 
 impl Revoker {
-    fn end_access_token(&self, write: &mut Write<'_>, token: &ParsedToken) -> Result<(), StoreError> {
+    fn end_access_token(
+        &self,
+        write: &mut Write<'_>,
+        token: &ParsedToken,
+    ) -> Result<(), StoreError> {
         let id = TokenId::from_bytes(token.selector);
-        let Some(chain) = write.token_chain(id)? else { return Ok(()) };
-        let is_it =
-            write.keys().verify(TokenKind::AccessToken, id.as_bytes(), &token.secret, chain.digest);
+        let Some(chain) = write.token_chain(id)? else {
+            return Ok(());
+        };
+        let is_it = write.keys().verify(
+            TokenKind::AccessToken,
+            id.as_bytes(),
+            &token.secret,
+            chain.digest,
+        );
         if !is_it {
             return Ok(());
         }
@@ -126,11 +136,16 @@ impl Revoker {
 
     fn end_family(&self, write: &mut Write<'_>, token: &ParsedRefresh) -> Result<(), StoreError> {
         // The tag shows that this generation was issued, whether or not it is the current one.
-        if !write.keys().is_refresh_tag(token.family, token.generation, token.tag) {
+        if !write
+            .keys()
+            .is_refresh_tag(token.family, token.generation, token.tag)
+        {
             return Ok(());
         }
         let id: NodeId = token.family;
-        let Some(chain) = write.node_chain(id)? else { return Ok(()) };
+        let Some(chain) = write.node_chain(id)? else {
+            return Ok(());
+        };
         let owner = chain.client.as_ref().map(|client| client.key);
         let entry = AuditEntry {
             tenant_id: Some(chain.tenant_id),

@@ -1,0 +1,11 @@
+//! The store on both backends, one binary, a database for each test.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod chain_of_life;
+mod portability;
+mod support;
+mod transactions;
