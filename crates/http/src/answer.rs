@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, PRAGMA,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue,
+    LOCATION, PRAGMA,
 };
 use serde::Serialize;
 
@@ -46,7 +47,11 @@ pub struct PagePolicy {
 impl PagePolicy {
     fn header(&self) -> String {
         let script = self.script.as_deref().unwrap_or("'none'");
-        let targets: String = self.form_targets.iter().map(|target| format!(" {target}")).collect();
+        let targets: String = self
+            .form_targets
+            .iter()
+            .map(|target| format!(" {target}"))
+            .collect();
         format!(
             "default-src 'none'; style-src 'self'; img-src 'self'; script-src {script}; base-uri 'none'; \
              frame-ancestors 'none'; form-action 'self'{targets}"
@@ -71,7 +76,11 @@ pub fn page_with<T: Serialize>(
     (template, model): (&str, &T),
     policy: &PagePolicy,
 ) -> HttpResponse {
-    let accepted = at.request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let accepted = at
+        .request
+        .headers()
+        .get(ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     let language = at.edge.pages.language(accepted);
     let html = match at.edge.pages.render(template, &language, model) {
         Ok(html) => html,
@@ -103,7 +112,10 @@ const PAGE_HEADERS: [(&str, &str); 6] = [
     ("x-frame-options", "DENY"),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
-    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
     ("cross-origin-resource-policy", "same-origin"),
 ];
 

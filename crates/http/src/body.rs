@@ -20,13 +20,20 @@ impl RawForm {
     /// Reads the body of `request`, if it is a form.
     pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, OAuthError> {
         if !is_form(request) {
-            return Err(invalid("the body must be application/x-www-form-urlencoded"));
+            return Err(invalid(
+                "the body must be application/x-www-form-urlencoded",
+            ));
         }
         match payload.to_bytes_limited(FORM_LIMIT).await {
             Ok(Ok(bytes)) => Ok(Self(bytes)),
             Ok(Err(_)) => Err(invalid("the body could not be read")),
             Err(_) => Err(invalid("the body is larger than 64 KiB")),
         }
+    }
+
+    /// The form as a query string, for an endpoint that takes its parameters either way. `None`: it is no text.
+    pub fn as_query(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
     }
 
     /// The parameters. `repeatable` names those that may come more than once.
@@ -36,7 +43,11 @@ impl RawForm {
 }
 
 fn is_form(request: &HttpRequest) -> bool {
-    let Some(value) = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(value) = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
     let kind = value.split(';').next().unwrap_or("").trim();

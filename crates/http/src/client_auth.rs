@@ -46,21 +46,34 @@ impl PresentedClient {
         let Some(client_id) = form.get("client_id") else {
             return Err(Problem::invalid_client(false));
         };
-        let secret = form.get("client_secret").map(|secret| Redacted(secret.to_owned()));
+        let secret = form
+            .get("client_secret")
+            .map(|secret| Redacted(secret.to_owned()));
         let method = match secret {
             Some(_) => ClientAuthMethod::ClientSecretPost,
             None => ClientAuthMethod::None,
         };
-        Ok(Self { client_id: client_id.to_owned(), secret, method })
+        Ok(Self {
+            client_id: client_id.to_owned(),
+            secret,
+            method,
+        })
     }
 
     fn from_basic(value: &[u8], form: &Form<'_>) -> Result<Self, Problem> {
         let (client_id, secret) = basic(value).ok_or_else(|| Problem::invalid_client(true))?;
         if form.get("client_secret").is_some() {
-            return Err(invalid_request("more than one client authentication method"));
+            return Err(invalid_request(
+                "more than one client authentication method",
+            ));
         }
-        if form.get("client_id").is_some_and(|other| other != client_id) {
-            return Err(invalid_request("client_id differs from the authenticated client"));
+        if form
+            .get("client_id")
+            .is_some_and(|other| other != client_id)
+        {
+            return Err(invalid_request(
+                "client_id differs from the authenticated client",
+            ));
         }
         Ok(Self {
             client_id,
@@ -88,7 +101,10 @@ fn basic(value: &[u8]) -> Option<(String, String)> {
 
 fn form_decoded(part: &str) -> Option<String> {
     let pair = format!("v={}", part.replace('&', "%26"));
-    Form::parse(pair.as_bytes(), &[]).ok()?.get("v").map(ToOwned::to_owned)
+    Form::parse(pair.as_bytes(), &[])
+        .ok()?
+        .get("v")
+        .map(ToOwned::to_owned)
 }
 
 /// Does `presented` match one of an owner's live secrets?
@@ -99,7 +115,9 @@ pub fn secret_matches(
     presented: &str,
     now: curfew_protocol::Timestamp,
 ) -> bool {
-    let Ok(parsed) = ParsedToken::parse(TokenKind::ClientSecret, presented) else { return false };
+    let Ok(parsed) = ParsedToken::parse(TokenKind::ClientSecret, presented) else {
+        return false;
+    };
     secrets
         .valid_at(now)
         .any(|digest| keys.verify(TokenKind::ClientSecret, owner, &parsed.secret, digest))
@@ -140,11 +158,15 @@ pub async fn authenticate(
         return Err(Problem::too_many_attempts(wait));
     }
     let client_id = presented.client_id.clone();
-    let found = edge.store.read(move |read| read.client_by_client_id(&client_id)).await?;
+    let found = edge
+        .store
+        .read(move |read| read.client_by_client_id(&client_id))
+        .await?;
     match found {
-        Some(client) if is_authentic(edge, realm, &client, presented) => {
-            Ok(AuthenticatedClient { client, method: presented.method })
-        }
+        Some(client) if is_authentic(edge, realm, &client, presented) => Ok(AuthenticatedClient {
+            client,
+            method: presented.method,
+        }),
         found => {
             refuse(edge, realm, found, origin, buckets).await?;
             Err(Problem::invalid_client(presented.used_basic()))
@@ -160,7 +182,13 @@ fn is_authentic(edge: &Edge, realm: &Realm, client: &Client, presented: &Present
         (None, None) => true,
         (Some(secrets), Some(secret)) => {
             let now = edge.store.clock().now();
-            secret_matches(edge.store.keys(), client.key.as_bytes(), secrets, &secret.0, now)
+            secret_matches(
+                edge.store.keys(),
+                client.key.as_bytes(),
+                secrets,
+                &secret.0,
+                now,
+            )
         }
         (None, Some(_)) | (Some(_), None) => false,
     }
@@ -202,7 +230,8 @@ async fn refuse(
             Ok(Ok::<_, ()>(exhausted))
         })
         .await?;
-    edge.rates.block(exhausted.unwrap_or_default(), edge.store.clock().now());
+    edge.rates
+        .block(exhausted.unwrap_or_default(), edge.store.clock().now());
     Ok(())
 }
 
@@ -228,11 +257,29 @@ mod tests {
     fn s21_06_one_method_and_only_one() {
         let header = basic_header("app:s%3Ax");
         let presented = read(Some(&header), "").unwrap();
-        assert_eq!((presented.client_id.as_str(), presented.secret.unwrap().0.as_str()), ("app", "s:x"));
-        assert_eq!(read(Some(&header), "client_secret=y").err(), Some(ErrorCode::InvalidRequest));
-        assert_eq!(read(Some(&header), "client_id=other").err(), Some(ErrorCode::InvalidRequest));
-        assert_eq!(read(Some(&header), "client_id=app").unwrap().client_id, "app");
-        assert_eq!(read(None, "client_id=app").unwrap().method, ClientAuthMethod::None);
+        assert_eq!(
+            (
+                presented.client_id.as_str(),
+                presented.secret.unwrap().0.as_str()
+            ),
+            ("app", "s:x")
+        );
+        assert_eq!(
+            read(Some(&header), "client_secret=y").err(),
+            Some(ErrorCode::InvalidRequest)
+        );
+        assert_eq!(
+            read(Some(&header), "client_id=other").err(),
+            Some(ErrorCode::InvalidRequest)
+        );
+        assert_eq!(
+            read(Some(&header), "client_id=app").unwrap().client_id,
+            "app"
+        );
+        assert_eq!(
+            read(None, "client_id=app").unwrap().method,
+            ClientAuthMethod::None
+        );
         assert_eq!(
             read(None, "client_id=app&client_secret=x").unwrap().method,
             ClientAuthMethod::ClientSecretPost
@@ -242,8 +289,19 @@ mod tests {
 
     #[test]
     fn broken_basic_is_a_failed_authentication() {
-        for header in ["Basic", "Basic !!!", "Bearer x", "basic Og==", &basic_header("app"), &basic_header(":x")] {
-            assert_eq!(read(Some(header), "").err(), Some(ErrorCode::InvalidClient), "{header}");
+        for header in [
+            "Basic",
+            "Basic !!!",
+            "Bearer x",
+            "basic Og==",
+            &basic_header("app"),
+            &basic_header(":x"),
+        ] {
+            assert_eq!(
+                read(Some(header), "").err(),
+                Some(ErrorCode::InvalidClient),
+                "{header}"
+            );
         }
     }
 }

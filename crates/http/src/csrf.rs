@@ -43,8 +43,15 @@ impl FormOwner {
     /// A token for a form made at `now`.
     pub fn token(&self, edge: &Edge, now: Timestamp) -> String {
         let (kind, value) = self.parts();
-        let mac = edge.store.keys().mac(MacPurpose::Csrf, &[kind, value, &now.seconds().to_be_bytes()]);
-        format!("{:x}.{}", now.seconds(), URL_SAFE_NO_PAD.encode(mac.as_bytes()))
+        let mac = edge.store.keys().mac(
+            MacPurpose::Csrf,
+            &[kind, value, &now.seconds().to_be_bytes()],
+        );
+        format!(
+            "{:x}.{}",
+            now.seconds(),
+            URL_SAFE_NO_PAD.encode(mac.as_bytes())
+        )
     }
 
     /// Checks the token of a posted form, and the headers beside it.
@@ -64,7 +71,11 @@ impl FormOwner {
             return Err(FormRefusal::Foreign);
         }
         let end = Timestamp::from_seconds(seconds).after(edge.lifetimes.interaction);
-        if edge.store.clock().now().has_reached(end) { Err(FormRefusal::Expired) } else { Ok(()) }
+        if edge.store.clock().now().has_reached(end) {
+            Err(FormRefusal::Expired)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -77,14 +88,21 @@ fn read_token(token: &str) -> Option<(i64, Digest)> {
 
 fn is_same_origin(edge: &Edge, request: &HttpRequest) -> bool {
     let headers = request.headers();
-    let origin_fits = headers.get(ORIGIN).is_none_or(|origin| origin == edge.issuer.origin());
-    let site_fits =
-        headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
+    let origin_fits = headers
+        .get(ORIGIN)
+        .is_none_or(|origin| origin == edge.issuer.origin());
+    let site_fits = headers
+        .get("sec-fetch-site")
+        .is_none_or(|site| site == "same-origin" || site == "none");
     origin_fits && site_fits
 }
 
 /// The form cookie of a browser that is not signed in; made when it has none.
-pub fn browser(edge: &Edge, realm: &Realm, request: &HttpRequest) -> (FormOwner, Option<Cookie<'static>>) {
+pub fn browser(
+    edge: &Edge,
+    realm: &Realm,
+    request: &HttpRequest,
+) -> (FormOwner, Option<Cookie<'static>>) {
     let name = edge.issuer.cookie_name("form", &realm.base);
     if let Some(cookie) = request.cookie(&name)
         && cookie.value().len() == 43
@@ -98,5 +116,10 @@ pub fn browser(edge: &Edge, realm: &Realm, request: &HttpRequest) -> (FormOwner,
 
 /// A cookie that goes to this host only, over a secure connection only, and that no script reads.
 pub(crate) fn host_cookie(name: String, value: String) -> Cookie<'static> {
-    Cookie::build(name, value).path("/").secure(true).http_only(true).same_site(SameSite::Lax).finish()
+    Cookie::build(name, value)
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .finish()
 }

@@ -24,7 +24,9 @@ pub struct Edge {
 
 impl std::fmt::Debug for Edge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Edge").field("issuer", &self.issuer).finish_non_exhaustive()
+        f.debug_struct("Edge")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,7 +41,9 @@ pub struct Issuer {
 /// Why a text is no issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerRefusal {
-    #[error("it must be an origin such as https://id.example.com, without path, query, fragment or user name")]
+    #[error(
+        "it must be an origin such as https://id.example.com, without path, query, fragment or user name"
+    )]
     NotAnOrigin,
     #[error("http is accepted for a loopback address only; use https")]
     ClearText,
@@ -60,7 +64,10 @@ impl Issuer {
             _ => return Err(IssuerRefusal::NotAnOrigin),
         }
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, origin.as_bytes());
-        let tag = digest.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let tag = digest.as_ref()[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(Self { origin, tag })
     }
 
@@ -91,12 +98,26 @@ mod tests {
 
     #[test]
     fn an_issuer_is_a_secure_origin() {
-        for good in ["https://id.example.com", "https://id.example.com:8443/", "http://127.0.0.1:8080", "http://[::1]:1"] {
+        for good in [
+            "https://id.example.com",
+            "https://id.example.com:8443/",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1",
+        ] {
             assert!(Issuer::parse(good).is_ok(), "{good}");
         }
-        for bad in ["id.example.com", "https://id.example.com/x", "https://u@h.example", "https://h.example?x", "ftp://h.example"] {
+        for bad in [
+            "id.example.com",
+            "https://id.example.com/x",
+            "https://u@h.example",
+            "https://h.example?x",
+            "ftp://h.example",
+        ] {
             assert_eq!(Issuer::parse(bad), Err(IssuerRefusal::NotAnOrigin), "{bad}");
         }
-        assert_eq!(Issuer::parse("http://id.example.com"), Err(IssuerRefusal::ClearText));
+        assert_eq!(
+            Issuer::parse("http://id.example.com"),
+            Err(IssuerRefusal::ClearText)
+        );
     }
 }

@@ -50,7 +50,10 @@ pub struct MailFacts<'a> {
 
 /// Writes a mail.
 pub fn write(pages: &Pages, language: &Language, kind: MailKind, facts: MailFacts<'_>) -> MailText {
-    let duration = facts.lasts.map(|lasts| duration(pages, language, lasts)).unwrap_or_default();
+    let duration = facts
+        .lasts
+        .map(|lasts| duration(pages, language, lasts))
+        .unwrap_or_default();
     let (place, username) = (one_line(facts.place), one_line(facts.username));
     let arguments = [
         ("place", place.as_str()),
@@ -58,10 +61,12 @@ pub fn write(pages: &Pages, language: &Language, kind: MailKind, facts: MailFact
         ("link", facts.link),
         ("duration", duration.as_str()),
     ];
-    let text = |part: &str| {
-        pages.text(language, &format!("mail.{}.{part}", kind.key()), &arguments)
-    };
-    MailText { subject: text("subject"), body: Redacted(text("body")) }
+    let text =
+        |part: &str| pages.text(language, &format!("mail.{}.{part}", kind.key()), &arguments);
+    MailText {
+        subject: text("subject"),
+        body: Redacted(text("body")),
+    }
 }
 
 /// In the largest unit that leaves no remainder.
@@ -73,12 +78,18 @@ fn duration(pages: &Pages, language: &Language, lasts: Lifetime) -> String {
         minutes => ("minutes", minutes),
     };
     let count = count.to_string();
-    pages.text(language, &format!("duration.{unit}"), &[("count", count.as_str())])
+    pages.text(
+        language,
+        &format!("duration.{unit}"),
+        &[("count", count.as_str())],
+    )
 }
 
 /// A name goes into the subject, where a line break would begin another header.
 fn one_line(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    name.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -100,7 +111,10 @@ mod tests {
                 assert!(mail.subject.contains("Harbour") && !mail.subject.contains(['\r', '\n']));
                 assert!(!mail.subject.contains("mail."), "{}", mail.subject);
                 let body = mail.body.0;
-                assert!(body.contains("\nhttps://id.example/login/password?link=cfml_x\n"), "{body}");
+                assert!(
+                    body.contains("\nhttps://id.example/login/password?link=cfml_x\n"),
+                    "{body}"
+                );
                 assert!(body.contains("ada") && !body.contains(['{', '}']), "{body}");
                 let has_end = kind != MailKind::PasswordChanged;
                 assert_eq!(body.contains("15 "), has_end, "{body}");
@@ -112,10 +126,15 @@ mod tests {
     fn a_duration_is_told_in_its_largest_whole_unit() {
         let pages = Pages::new(&[], None).unwrap();
         let told = |seconds| {
-            duration(&pages, &Language::english(), Lifetime::from_seconds(seconds))
+            duration(
+                &pages,
+                &Language::english(),
+                Lifetime::from_seconds(seconds),
+            )
         };
-        assert_eq!([told(30), told(5_400), told(3_600), told(604_800)], [
-            "one minute", "90 minutes", "one hour", "7 days"
-        ]);
+        assert_eq!(
+            [told(30), told(5_400), told(3_600), told(604_800)],
+            ["one minute", "90 minutes", "one hour", "7 days"]
+        );
     }
 }

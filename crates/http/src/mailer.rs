@@ -30,7 +30,9 @@ pub struct Mailer {
 
 impl std::fmt::Debug for Mailer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mailer").field("from", &self.from).finish_non_exhaustive()
+        f.debug_struct("Mailer")
+            .field("from", &self.from)
+            .finish_non_exhaustive()
     }
 }
 
@@ -39,7 +41,10 @@ impl Mailer {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(smtp_url)
             .map_err(MailerRefusal::Url)?
             .build();
-        Ok(Self { transport, from: from.parse().map_err(MailerRefusal::From)? })
+        Ok(Self {
+            transport,
+            from: from.parse().map_err(MailerRefusal::From)?,
+        })
     }
 
     pub async fn send(
@@ -49,7 +54,9 @@ impl Mailer {
         body: Redacted<String>,
     ) -> Result<(), SendFailure> {
         let message = |error: Box<dyn std::error::Error + Send + Sync>| SendFailure::Message(error);
-        let to: Mailbox = recipient.parse().map_err(|error| message(Box::new(error)))?;
+        let to: Mailbox = recipient
+            .parse()
+            .map_err(|error| message(Box::new(error)))?;
         let mail = Message::builder()
             .from(self.from.clone())
             .to(to)
@@ -57,7 +64,10 @@ impl Mailer {
             .header(ContentType::TEXT_PLAIN)
             .body(body.0)
             .map_err(|error| message(Box::new(error)))?;
-        self.transport.send(mail).await.map_err(SendFailure::Transport)?;
+        self.transport
+            .send(mail)
+            .await
+            .map_err(SendFailure::Transport)?;
         Ok(())
     }
 }

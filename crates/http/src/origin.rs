@@ -33,11 +33,16 @@ fn as_v6(ip: IpAddr) -> u128 {
 impl Network {
     /// `10.0.0.0/8`, `fd00::/8` or a single address.
     fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+        let (address, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(a, b)| (a, Some(b)));
         let ip: IpAddr = address.parse().ok()?;
         let (width, offset) = if ip.is_ipv4() { (32, 96) } else { (128, 0) };
         let bits: u32 = bits.map_or(Some(width), |bits| bits.parse().ok())?;
-        (bits <= width).then(|| Self { address: as_v6(ip), bits: bits + offset })
+        (bits <= width).then(|| Self {
+            address: as_v6(ip),
+            bits: bits + offset,
+        })
     }
 
     fn contains(&self, ip: IpAddr) -> bool {
@@ -49,7 +54,9 @@ impl Network {
 impl TrustedProxies {
     /// `Err` is the entry that is no address range.
     pub fn parse(entries: &[String]) -> Result<Self, String> {
-        let parsed = entries.iter().map(|entry| Network::parse(entry).ok_or_else(|| entry.clone()));
+        let parsed = entries
+            .iter()
+            .map(|entry| Network::parse(entry).ok_or_else(|| entry.clone()));
         parsed.collect::<Result<_, _>>().map(Self)
     }
 
@@ -63,18 +70,26 @@ impl TrustedProxies {
         if !self.contains(peer) {
             return peer;
         }
-        let hops = headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+        let hops = headers
+            .get_all("x-forwarded-for")
+            .filter_map(|value| value.to_str().ok());
         let addresses: Vec<IpAddr> = hops
             .flat_map(|value| value.split(','))
             .map_while(|hop| hop.trim().parse().ok())
             .collect();
-        addresses.into_iter().rev().find(|ip| !self.contains(*ip)).unwrap_or(peer)
+        addresses
+            .into_iter()
+            .rev()
+            .find(|ip| !self.contains(*ip))
+            .unwrap_or(peer)
     }
 }
 
 /// The address a request comes from.
 pub fn client_ip(request: &HttpRequest, edge: &Edge) -> IpAddr {
-    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+    let peer = request
+        .peer_addr()
+        .map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
     edge.proxies.client(peer, request.headers())
 }
 
@@ -90,7 +105,10 @@ pub fn request_id(request: &HttpRequest, edge: &Edge) -> RequestId {
 
 /// Everything the audit trail wants to know of a request's origin.
 pub fn of(request: &HttpRequest, edge: &Edge) -> Origin {
-    let user_agent = request.headers().get(USER_AGENT).map(|value| clean(value.as_bytes()));
+    let user_agent = request
+        .headers()
+        .get(USER_AGENT)
+        .map(|value| clean(value.as_bytes()));
     Origin {
         request_id: Some(request_id(request, edge)),
         ip: Some(client_ip(request, edge).to_string()),
@@ -101,7 +119,14 @@ pub fn of(request: &HttpRequest, edge: &Edge) -> Origin {
 /// Text from outside, cut and cleaned for storage and logs.
 fn clean(bytes: &[u8]) -> String {
     let kept = bytes.iter().take(USER_AGENT_BYTES);
-    kept.map(|b| if (0x20..=0x7e).contains(b) { char::from(*b) } else { '?' }).collect()
+    kept.map(|b| {
+        if (0x20..=0x7e).contains(b) {
+            char::from(*b)
+        } else {
+            '?'
+        }
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -124,7 +149,10 @@ mod tests {
     fn s9700_22_forwarded_addresses_are_believed_from_trusted_proxies_only() {
         assert_eq!(client(&[], "10.0.0.1", "1.2.3.4"), "10.0.0.1");
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4"), "1.2.3.4");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4, 10.9.9.9"), "1.2.3.4");
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4, 10.9.9.9"),
+            "1.2.3.4"
+        );
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", "nonsense"), "10.0.0.1");
         assert_eq!(client(&["::1"], "::1", "2001:db8::7"), "2001:db8::7");
         assert_eq!(client(&["10.0.0.0/8"], "11.0.0.1", "1.2.3.4"), "11.0.0.1");

@@ -46,13 +46,19 @@ pub fn hash(password: &str, entropy: &dyn Entropy) -> Result<Redacted<String>, H
 }
 
 fn verify(password: &str, hash: &str) -> Result<bool, HashFailure> {
-    let Ok(parsed) = PasswordHash::new(hash) else { return Ok(false) };
-    Ok(argon2()?.verify_password(password.as_bytes(), &parsed).is_ok())
+    let Ok(parsed) = PasswordHash::new(hash) else {
+        return Ok(false);
+    };
+    Ok(argon2()?
+        .verify_password(password.as_bytes(), &parsed)
+        .is_ok())
 }
 
 /// Was `stored` made with other parameters than today's? Then it is made anew at the next sign-in.
 pub fn is_outdated(stored: &Redacted<String>) -> bool {
-    !stored.0.starts_with(&format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$"))
+    !stored
+        .0
+        .starts_with(&format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$"))
 }
 
 impl PasswordHasher {
@@ -61,7 +67,10 @@ impl PasswordHasher {
         let decoy = format!(
             "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
         );
-        Self { turns: Arc::new(Semaphore::new(cores.max(1))), decoy }
+        Self {
+            turns: Arc::new(Semaphore::new(cores.max(1))),
+            decoy,
+        }
     }
 
     /// Does `password` belong to `stored`? Without a stored hash the answer is no, after the same time.
@@ -82,14 +91,18 @@ impl PasswordHasher {
         store: &curfew_store::Store,
     ) -> Result<Redacted<String>, HashFailure> {
         let store = store.clone();
-        self.in_turn(move || hash(&password.0, store.entropy())).await
+        self.in_turn(move || hash(&password.0, store.entropy()))
+            .await
     }
 
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, HashFailure> + Send + 'static,
     ) -> Result<T, HashFailure> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| HashFailure)?;
+        let turn = Arc::clone(&self.turns)
+            .acquire_owned()
+            .await
+            .map_err(|_| HashFailure)?;
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work()
@@ -108,7 +121,9 @@ mod tests {
         let hashed = hash("correct horse", &curfew_store::SystemEntropy).unwrap();
         assert!(hashed.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(!is_outdated(&hashed));
-        assert!(is_outdated(&Redacted("$argon2id$v=19$m=8192,t=1,p=1$".to_owned())));
+        assert!(is_outdated(&Redacted(
+            "$argon2id$v=19$m=8192,t=1,p=1$".to_owned()
+        )));
         assert!(verify("correct horse", &hashed.0).unwrap());
         assert!(!verify("correct hors", &hashed.0).unwrap());
         let decoy = PasswordHasher::new(1).decoy;

@@ -32,18 +32,30 @@ pub struct Problem {
 
 impl Problem {
     pub const fn oauth(error: OAuthError) -> Self {
-        Self { error, basic_challenge: false, retry_after: None }
+        Self {
+            error,
+            basic_challenge: false,
+            retry_after: None,
+        }
     }
 
     /// Failed client authentication. The same words for every cause.
     pub fn invalid_client(used_basic: bool) -> Self {
         let error = OAuthError::new(ErrorCode::InvalidClient, "client authentication failed");
-        Self { error, basic_challenge: used_basic, retry_after: None }
+        Self {
+            error,
+            basic_challenge: used_basic,
+            retry_after: None,
+        }
     }
 
     pub fn too_many_attempts(wait: Lifetime) -> Self {
         let error = OAuthError::new(ErrorCode::SlowDown, "too many attempts; try again later");
-        Self { error, basic_challenge: false, retry_after: Some(wait.seconds().max(1)) }
+        Self {
+            error,
+            basic_challenge: false,
+            retry_after: Some(wait.seconds().max(1)),
+        }
     }
 
     pub const fn code(&self) -> ErrorCode {
@@ -70,7 +82,11 @@ impl From<StoreError> for Problem {
             ErrorCode::TemporarilyUnavailable,
             "the server cannot answer right now; try again",
         );
-        Self { error: told, basic_challenge: false, retry_after: Some(RETRY_SECONDS) }
+        Self {
+            error: told,
+            basic_challenge: false,
+            retry_after: Some(RETRY_SECONDS),
+        }
     }
 }
 
@@ -87,9 +103,14 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        response.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache"));
+        response
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header((PRAGMA, "no-cache"));
         if self.error.code() == ErrorCode::InvalidClient && self.basic_challenge {
-            response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"curfew\", charset=\"UTF-8\""));
+            response.insert_header((
+                WWW_AUTHENTICATE,
+                "Basic realm=\"curfew\", charset=\"UTF-8\"",
+            ));
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));

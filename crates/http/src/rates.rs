@@ -75,7 +75,11 @@ impl Bucket {
             // Long or odd text from outside would make the key long or ambiguous: its digest will do.
             if part.len() > 64 || part.contains('|') {
                 let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, part.as_bytes());
-                text.extend(digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")));
+                text.extend(
+                    digest.as_ref()[..16]
+                        .iter()
+                        .map(|byte| format!("{byte:02x}")),
+                );
             } else {
                 text.push_str(part);
             }
@@ -107,7 +111,9 @@ impl RateRules {
             return None;
         }
         let ends = buckets.iter().filter_map(|bucket| blocked.get(bucket));
-        ends.filter(|until| !now.has_reached(**until)).map(|until| until.since(now)).max()
+        ends.filter(|until| !now.has_reached(**until))
+            .map(|until| until.since(now))
+            .max()
     }
 
     /// Remembers buckets that are used up, and forgets those whose window has ended.

@@ -21,7 +21,11 @@ pub struct Realm {
 impl Realm {
     /// The tenant at the issuer's root. Needs no look-up, because the hot endpoints only compare its id.
     pub fn root() -> Self {
-        Self { tenant_id: DEFAULT_TENANT, base: String::new(), name: "Curfew".to_owned() }
+        Self {
+            tenant_id: DEFAULT_TENANT,
+            base: String::new(),
+            name: "Curfew".to_owned(),
+        }
     }
 
     /// The tenant in the path, or the default one. `None`: there is no such tenant, or it is not active.
@@ -34,12 +38,19 @@ impl Realm {
 
     /// The same, with the display name, for pages.
     pub async fn for_page(request: &HttpRequest, edge: &Edge) -> Result<Option<Self>, StoreError> {
-        let slug = request.match_info().get("tenant").unwrap_or(DEFAULT_SLUG).to_owned();
+        let slug = request
+            .match_info()
+            .get("tenant")
+            .unwrap_or(DEFAULT_SLUG)
+            .to_owned();
         Self::by_slug(slug, edge).await
     }
 
     async fn by_slug(slug: String, edge: &Edge) -> Result<Option<Self>, StoreError> {
-        let found = edge.store.read(move |read| read.tenant_by_slug(&slug)).await?;
+        let found = edge
+            .store
+            .read(move |read| read.tenant_by_slug(&slug))
+            .await?;
         let active = found.filter(|tenant| tenant.status == OwnerStatus::Active);
         Ok(active.map(|tenant| Self {
             tenant_id: tenant.id,
@@ -54,7 +65,10 @@ impl Realm {
     }
 
     pub fn shell(&self) -> Shell {
-        Shell { base: self.base.clone(), name: self.name.clone() }
+        Shell {
+            base: self.base.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// A path of this tenant, such as `/login`.
@@ -67,5 +81,9 @@ const DEFAULT_SLUG: &str = "default";
 
 /// The path prefix of the tenant with that slug.
 pub fn base_of(slug: &str) -> String {
-    if slug == DEFAULT_SLUG { String::new() } else { format!("/t/{slug}") }
+    if slug == DEFAULT_SLUG {
+        String::new()
+    } else {
+        format!("/t/{slug}")
+    }
 }

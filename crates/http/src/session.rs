@@ -38,9 +38,14 @@ pub async fn signed_in(
     realm: &Realm,
     request: &HttpRequest,
 ) -> Result<Option<SignedIn>, StoreError> {
-    let Some(parsed) = cookie_value(edge, realm, request) else { return Ok(None) };
+    let Some(parsed) = cookie_value(edge, realm, request) else {
+        return Ok(None);
+    };
     let id = NodeId::from_bytes(parsed.selector);
-    let (session, now) = edge.store.read(move |read| Ok((read.session(id)?, read.now()))).await?;
+    let (session, now) = edge
+        .store
+        .read(move |read| Ok((read.session(id)?, read.now())))
+        .await?;
     let Some(session) = session.filter(|session| {
         session.node.tenant_id == realm.tenant_id
             && edge.store.keys().verify(
@@ -52,7 +57,9 @@ pub async fn signed_in(
     }) else {
         return Ok(None);
     };
-    let Ok(alive) = session.node.judge(now) else { return Ok(None) };
+    let Ok(alive) = session.node.judge(now) else {
+        return Ok(None);
+    };
     touch(edge, &session, now, alive.expires_at()).await?;
     Ok(signed_in_as(&session))
 }
@@ -71,7 +78,9 @@ fn signed_in_as(session: &Session) -> Option<SignedIn> {
 /// The session once more, inside a transaction: `None` when it died since.
 pub fn signed_in_again(write: &mut Write<'_>, id: NodeId) -> Result<Option<Session>, StoreError> {
     let now = write.now();
-    Ok(write.session(id)?.filter(|session| session.node.judge(now).is_ok()))
+    Ok(write
+        .session(id)?
+        .filter(|session| session.node.judge(now).is_ok()))
 }
 
 /// Moves the idle end when that is due.
@@ -82,10 +91,15 @@ async fn touch(
     absolute: Timestamp,
 ) -> Result<(), StoreError> {
     let idle_at = edge.lifetimes.session_idle_at(false, now, absolute);
-    let due = session.idle_at.after(curfew_policy::lifetime::IDLE_MOVE_STEP) < idle_at;
+    let due = session
+        .idle_at
+        .after(curfew_policy::lifetime::IDLE_MOVE_STEP)
+        < idle_at;
     if due {
         let id = session.node.id;
-        let moved = edge.store.write(move |write| write.session_touch(id, idle_at).map(Ok::<_, ()>));
+        let moved = edge
+            .store
+            .write(move |write| write.session_touch(id, idle_at).map(Ok::<_, ()>));
         let _ = moved.await?;
     }
     Ok(())
@@ -98,12 +112,18 @@ fn cookie_value(edge: &Edge, realm: &Realm, request: &HttpRequest) -> Option<Par
 
 /// The cookie of a session just started. It ends with the browser; the server knows when the session does.
 pub fn cookie(edge: &Edge, realm: &Realm, secret: &OpaqueToken) -> Cookie<'static> {
-    host_cookie(edge.issuer.cookie_name("session", &realm.base), secret.reveal())
+    host_cookie(
+        edge.issuer.cookie_name("session", &realm.base),
+        secret.reveal(),
+    )
 }
 
 /// Takes the cookie away.
 pub fn cookie_removal(edge: &Edge, realm: &Realm) -> Cookie<'static> {
-    let mut cookie = host_cookie(edge.issuer.cookie_name("session", &realm.base), String::new());
+    let mut cookie = host_cookie(
+        edge.issuer.cookie_name("session", &realm.base),
+        String::new(),
+    );
     cookie.set_max_age(Duration::ZERO);
     cookie
 }
@@ -125,9 +145,18 @@ pub fn start(
     (authenticated_by, origin): (AuthenticatedBy, &Origin),
 ) -> Result<Option<StartedSession>, StoreError> {
     let now = write.now();
-    let kind = if user.administrator { Credential::AdminSession } else { Credential::Session };
-    let caps = Caps { tenant: tenant.limits.session, ..Caps::default() };
-    let Ok(expires_at) = rules.expires_at(kind, now, caps) else { return Ok(None) };
+    let kind = if user.administrator {
+        Credential::AdminSession
+    } else {
+        Credential::Session
+    };
+    let caps = Caps {
+        tenant: tenant.limits.session,
+        ..Caps::default()
+    };
+    let Ok(expires_at) = rules.expires_at(kind, now, caps) else {
+        return Ok(None);
+    };
     let birth = Birth {
         tenant_id: tenant.id,
         installation_epoch: write.installation_epoch()?,

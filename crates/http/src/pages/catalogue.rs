@@ -131,10 +131,20 @@ impl Catalogue {
     /// A message as plain text, for mail; `None` when there is none under that key. An argument that is not given stays empty.
     pub(super) fn plain(&self, key: &str, arguments: &[(&str, &str)]) -> Option<String> {
         let argument = |wanted: &str| {
-            arguments.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)
+            arguments
+                .iter()
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| *value)
         };
-        let form = if argument("count") == Some("1") { "one" } else { "other" };
-        let message = self.0.get(key).or_else(|| self.0.get(&format!("{key}.{form}")))?;
+        let form = if argument("count") == Some("1") {
+            "one"
+        } else {
+            "other"
+        };
+        let message = self
+            .0
+            .get(key)
+            .or_else(|| self.0.get(&format!("{key}.{form}")))?;
         let text = message.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.as_str(),
             Piece::Argument(name) => argument(name).unwrap_or(""),
