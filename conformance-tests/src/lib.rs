@@ -1,0 +1,40 @@
+//! The harness of the black-box tests: it starts the real binary, speaks HTTP to it byte by byte, and knows nothing of its inside.
+//!
+//! 1. [`Setup`] prepares a folder, a database and keys, and starts one or more nodes; [`Curfew`] is what runs, and ends with its owner.
+//! 2. [`World`] is a running server with the clients, the resource server and the user that most tests need.
+//! 3. [`Browser`] walks the pages as a person's browser would, with cookies but without scripts.
+//! 4. [`wire`] is the HTTP client: requests are sent as written, answers are told as they came.
+//! 5. [`history`] judges a recorded history of operations: was every revocation linearizable?
+//!
+//! Every test runs on both databases: see [`on_both_backends`].
+
+pub mod history;
+pub mod html;
+pub mod load;
+pub mod pkce;
+pub mod wire;
+
+mod browser;
+mod server;
+mod world;
+
+pub use browser::{AuthorizationRequest, Browser};
+pub use server::{Backend, Curfew, Setup, repository};
+pub use wire::{Connection, Http, Request, Response};
+pub use world::{Client, Code, PASSWORD, ResourceServer, Tokens, World};
+
+/// Writes each test once and runs it as `sqlite::name` and as `postgres::name`.
+#[macro_export]
+macro_rules! on_both_backends {
+    ($($(#[$meta:meta])* fn $name:ident($backend:ident) $body:block)*) => {
+        $($(#[$meta])* fn $name($backend: $crate::Backend) $body)*
+
+        mod sqlite {
+            $(#[test] fn $name() { super::$name($crate::Backend::Sqlite) })*
+        }
+
+        mod postgres {
+            $(#[test] fn $name() { super::$name($crate::Backend::Postgres) })*
+        }
+    };
+}

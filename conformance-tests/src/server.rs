@@ -1,0 +1,553 @@
+//! Starting the real binary on a database of its own, and ending it again.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::pkce::random_below;
+use crate::wire::Http;
+
+const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// Which database a server stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    backend: Backend,
+    nodes: usize,
+    environment: Vec<(String, String)>,
+    time_travel: bool,
+    binary: PathBuf,
+    postgres_url: Option<String>,
+}
+
+impl Setup {
+    pub fn new(backend: Backend) -> Self {
+        let binary = std::env::var_os("CURFEW_BIN").map_or_else(beside_the_test, PathBuf::from);
+        // Limits that a test would meet by its own haste; the tests of the limits set their own.
+        let generous = [
+            ("CURFEW_RATE_LIMITS_ENABLED", "false"),
+            ("CURFEW_LOG_LEVEL", "info"),
+            ("CURFEW_LISTEN_WORKERS", "2"),
+        ];
+        let environment = generous
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
+        Self {
+            backend,
+            nodes: 1,
+            environment,
+            time_travel: false,
+            binary,
+            postgres_url: None,
+        }
+    }
+
+    /// How many nodes on one database; more than one only on PostgreSQL.
+    #[must_use]
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// Sets one environment variable of the server and of its command line.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(own, _)| own != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Leaves an environment variable unset that the harness sets by itself.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.retain(|(own, _)| own != name);
+        self
+    }
+
+    /// Runs the server under a clock that [`Curfew::advance`] moves.
+    #[must_use]
+    pub fn time_travel(mut self) -> Self {
+        self.time_travel = true;
+        self
+    }
+
+    /// Runs another binary, such as one with seeded faults.
+    #[must_use]
+    pub fn binary(mut self, binary: impl Into<PathBuf>) -> Self {
+        self.binary = binary.into();
+        self
+    }
+
+    /// Uses another PostgreSQL cluster than the shared one, for tests that crash it.
+    #[must_use]
+    pub fn postgres(mut self, url: &str) -> Self {
+        self.postgres_url = Some(url.to_owned());
+        self
+    }
+
+    /// `init` and `migrate`, without starting a node.
+    pub fn prepare(self) -> Curfew {
+        assert!(
+            self.binary.is_file(),
+            "{} is missing: cargo build --release, or set CURFEW_BIN",
+            self.binary.display()
+        );
+        let folder = tempfile::Builder::new()
+            .prefix("curfew-test-")
+            .tempdir()
+            .expect("a folder");
+        let addresses: Vec<_> = (0..2 * self.nodes).map(|_| free_address()).collect();
+        let issuer = format!("http://{}", addresses[0]);
+        let database = Database::create(self.backend, folder.path(), self.postgres_url.as_deref());
+        let nodes = addresses.chunks(2).map(|pair| Node {
+            public: pair[0],
+            metrics: pair[1],
+            process: None,
+        });
+        let mut curfew = Curfew {
+            nodes: nodes.collect(),
+            folder,
+            issuer,
+            database,
+            setup: self,
+            init: Value::Null,
+        };
+        curfew.initialise();
+        curfew
+    }
+
+    /// Prepares and starts every node, and waits until each is ready.
+    pub fn start(self) -> Curfew {
+        let mut curfew = self.prepare();
+        for node in 0..curfew.nodes.len() {
+            curfew.start_node(node);
+        }
+        curfew
+    }
+}
+
+/// The folder of the project.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the project's folder")
+        .to_owned()
+}
+
+fn beside_the_test() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let folder = test
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == "deps"));
+    folder
+        .and_then(Path::parent)
+        .map_or_else(|| repository().join("target/release"), Path::to_owned)
+        .join("curfew")
+}
+
+/// A port below those that the system gives to outgoing connections, so that nobody takes it before the server does.
+fn free_address() -> SocketAddr {
+    loop {
+        let port = 10_000 + u16::try_from(random_below(22_000)).expect("a port");
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().expect("the address of a listener");
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Database {
+    backend: Backend,
+    url: String,
+    /// PostgreSQL: the cluster's own database and the name of ours in it.
+    within: Option<(String, String)>,
+}
+
+impl Database {
+    fn create(backend: Backend, folder: &Path, postgres_url: Option<&str>) -> Self {
+        if backend == Backend::Sqlite {
+            return Self {
+                backend,
+                url: format!("sqlite:{}", folder.join("curfew.db").display()),
+                within: None,
+            };
+        }
+        let cluster = postgres_url
+            .map(str::to_owned)
+            .or_else(|| std::env::var("CURFEW_TEST_POSTGRES_URL").ok());
+        let cluster = cluster.expect("CURFEW_TEST_POSTGRES_URL names a throw-away cluster: eval \"$(conformance-tests/postgres start DIR)\"");
+        let name = format!("test_{:016x}", random_below(u64::MAX));
+        psql(&cluster, &format!("CREATE DATABASE {name}"));
+        let mut url = url::Url::parse(&cluster).expect("CURFEW_TEST_POSTGRES_URL is a URL");
+        url.set_path(&name);
+        Self {
+            backend,
+            url: url.into(),
+            within: Some((cluster, name)),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some((cluster, name)) = &self.within {
+            // The cluster is thrown away anyway; a database that stays behind harms nobody.
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            let _ = Command::new("psql")
+                .args([cluster, "-qX", "-c", &drop])
+                .output();
+        }
+    }
+}
+
+fn psql(url: &str, statement: &str) -> String {
+    let done = Command::new("psql")
+        .args([url, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement])
+        .output()
+        .expect("psql runs");
+    assert!(
+        done.status.success(),
+        "{statement}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    String::from_utf8_lossy(&done.stdout).trim().to_owned()
+}
+
+#[derive(Debug)]
+struct Node {
+    public: SocketAddr,
+    metrics: SocketAddr,
+    process: Option<Child>,
+}
+
+/// A server of one or more nodes. Everything it started ends with it.
+#[derive(Debug)]
+pub struct Curfew {
+    nodes: Vec<Node>,
+    folder: TempDir,
+    issuer: String,
+    database: Database,
+    setup: Setup,
+    init: Value,
+}
+
+impl Curfew {
+    pub fn start(backend: Backend) -> Self {
+        Setup::new(backend).start()
+    }
+
+    fn initialise(&mut self) {
+        if self.setup.time_travel {
+            fs::write(self.clock_file(), "+0s\n").expect("the clock file");
+        }
+        let folder = self.folder.path().join("state").display().to_string();
+        let listen = self.nodes[0].public.to_string();
+        let arguments = [
+            "init",
+            "--dir",
+            &folder,
+            "--issuer",
+            &self.issuer,
+            "--database",
+            &self.database.url,
+            "--listen",
+            &listen,
+        ];
+        self.init = self.cli(&arguments);
+        self.run(&["migrate"], "");
+    }
+
+    pub fn backend(&self) -> Backend {
+        self.database.backend
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What `init` printed.
+    pub fn init(&self) -> &Value {
+        &self.init
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Node number `index`, under the issuer's name.
+    pub fn node(&self, index: usize) -> Http {
+        let host = self.issuer.trim_start_matches("http://").to_owned();
+        Http {
+            address: self.nodes[index].public,
+            host,
+        }
+    }
+
+    pub fn nodes(&self) -> Vec<Http> {
+        (0..self.nodes.len())
+            .map(|index| self.node(index))
+            .collect()
+    }
+
+    pub fn http(&self) -> Http {
+        self.node(0)
+    }
+
+    /// The listener for metrics of a node.
+    pub fn metrics(&self, index: usize) -> Http {
+        let address = self.nodes[index].metrics;
+        Http {
+            address,
+            host: address.to_string(),
+        }
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
+
+    fn log_file(&self, index: usize) -> PathBuf {
+        self.folder.path().join(format!("node{index}.log"))
+    }
+
+    /// All that a node wrote to its log.
+    pub fn log(&self, index: usize) -> String {
+        fs::read(self.log_file(index))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.setup.binary);
+        command
+            .current_dir(self.folder.path())
+            .env("CURFEW_CONFIG", self.state().join("curfew.toml"));
+        command.env("NO_COLOR", "1").envs(
+            self.setup
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        );
+        if self.setup.time_travel {
+            command
+                .env("LD_PRELOAD", LIBFAKETIME)
+                .env("FAKETIME_TIMESTAMP_FILE", self.clock_file());
+            command
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            command.env("DONT_FAKE_MONOTONIC", "1");
+        }
+        command
+    }
+
+    /// Starts a node and waits until it is ready.
+    pub fn start_node(&mut self, index: usize) {
+        self.spawn_node(index);
+        self.wait_until_ready(index, Duration::from_secs(20));
+    }
+
+    /// Starts a node; it may not be ready yet.
+    pub fn spawn_node(&mut self, index: usize) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file(index))
+            .expect("a log file");
+        let node = &self.nodes[index];
+        let mut command = self.command();
+        command.env("CURFEW_LISTEN_PUBLIC", node.public.to_string());
+        command.env("CURFEW_LISTEN_METRICS", node.metrics.to_string());
+        command.arg("serve").stdin(Stdio::null());
+        command
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log);
+        self.nodes[index].process = Some(command.spawn().expect("the server starts"));
+    }
+
+    /// Waits for `/ready`; returns how long that took.
+    pub fn wait_until_ready(&mut self, index: usize, patience: Duration) -> Duration {
+        let started = Instant::now();
+        let http = self.node(index);
+        loop {
+            if http
+                .try_send(&crate::Request::get("/ready"))
+                .is_ok_and(|answer| answer.status == 200)
+            {
+                return started.elapsed();
+            }
+            let process = self.nodes[index]
+                .process
+                .as_mut()
+                .expect("the node was started");
+            let ended = process.try_wait().expect("the state of a child");
+            let late = started.elapsed() > patience;
+            assert!(
+                ended.is_none() && !late,
+                "node {index} is not ready ({ended:?}):\n{}",
+                self.log(index)
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn pid(&self, index: usize) -> u32 {
+        self.nodes[index]
+            .process
+            .as_ref()
+            .expect("the node runs")
+            .id()
+    }
+
+    /// `kill -9`
+    pub fn kill_node(&mut self, index: usize) {
+        if let Some(mut process) = self.nodes[index].process.take() {
+            process.kill().expect("a running child can be killed");
+            process.wait().expect("a killed child ends");
+        }
+    }
+
+    /// Asks a node to end and returns its exit code.
+    pub fn stop_node(&mut self, index: usize) -> Option<i32> {
+        let mut process = self.nodes[index].process.take()?;
+        let asked = Command::new("kill")
+            .args(["-TERM", &process.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(asked.success());
+        process.wait().expect("the server ends").code()
+    }
+
+    /// Moves the clock of a server started with [`Setup::time_travel`].
+    pub fn advance(&self, seconds: u64) {
+        let now = fs::read_to_string(self.clock_file()).expect("the server travels in time");
+        let now: u64 = now
+            .trim()
+            .trim_matches(['+', 's'])
+            .parse()
+            .expect("an offset");
+        // Replaced in one step: the server never reads half a file.
+        let next = self.folder.path().join("clock.next");
+        fs::write(&next, format!("+{}s\n", now + seconds)).expect("the clock file");
+        fs::rename(next, self.clock_file()).expect("the clock file");
+    }
+
+    /// Runs the command line and hands back what became of it.
+    pub fn try_cli(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command();
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command line starts");
+        let mut stdin = child.stdin.take().expect("its standard input");
+        // A command that reads nothing may be gone already.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        child.wait_with_output().expect("the command line ends")
+    }
+
+    /// Runs the command line, which must succeed.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str], input: &str) -> String {
+        let done = self.try_cli(arguments, input);
+        let (out, err) = (
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr),
+        );
+        assert!(
+            done.status.success(),
+            "curfew {}: {}\n{out}{err}",
+            arguments.join(" "),
+            done.status
+        );
+        out.into_owned()
+    }
+
+    /// Runs the command line with `--json`.
+    #[track_caller]
+    pub fn cli(&self, arguments: &[&str]) -> Value {
+        self.cli_with(arguments, "")
+    }
+
+    #[track_caller]
+    pub fn cli_with(&self, arguments: &[&str], input: &str) -> Value {
+        let out = self.run(&[arguments, &["--json"]].concat(), input);
+        serde_json::from_str(&out)
+            .unwrap_or_else(|error| panic!("curfew {}: {error}: {out}", arguments.join(" ")))
+    }
+
+    /// Asks the database itself for one value; for assertions about what is stored.
+    pub fn query(&self, statement: &str) -> String {
+        match self.database.backend {
+            Backend::Postgres => psql(&self.database.url, statement),
+            Backend::Sqlite => {
+                let script = "import sqlite3, sys\nc = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=10)\n\
+                              print('\\n'.join('|'.join(map(str, row)) for row in c.execute(sys.argv[2])))";
+                let file = self.database.url.trim_start_matches("sqlite:");
+                let done = Command::new("python3")
+                    .args(["-c", script, file, statement])
+                    .output()
+                    .expect("python3 runs");
+                assert!(
+                    done.status.success(),
+                    "{statement}: {}",
+                    String::from_utf8_lossy(&done.stderr)
+                );
+                String::from_utf8_lossy(&done.stdout).trim().to_owned()
+            }
+        }
+    }
+}
+
+impl Drop for Curfew {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            if let Some(mut process) = node.process.take() {
+                let _ = process.kill();
+                let _ = process.wait();
+            }
+        }
+        for index in 0..self.nodes.len() {
+            let log = self.log(index);
+            if thread::panicking() {
+                let tail: Vec<_> = log.lines().rev().take(15).collect();
+                for line in tail.into_iter().rev() {
+                    eprintln!("node {index}: {line}");
+                }
+            } else {
+                // Whatever a test does to the server, nothing in it may panic.
+                assert!(
+                    !log.contains("panicked at"),
+                    "node {index} panicked:\n{log}"
+                );
+            }
+        }
+    }
+}
