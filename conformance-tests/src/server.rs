@@ -16,6 +16,18 @@ use crate::wire::Http;
 
 const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
+/// Budgets that tests would use up by their own haste.
+const LIMITS: &str = "CURFEW_RATE_LIMITS_";
+const BUDGETS: [&str; 7] = [
+    "CLIENT_FAILURES",
+    "PASSWORD_FAILURES_ACCOUNT",
+    "PASSWORD_FAILURES_ADDRESS",
+    "PASSWORD_LINKS",
+    "PASSWORD_LINKS_ADDRESS",
+    "BOOTSTRAP_FAILURES",
+    "CONSENTS",
+];
+
 /// Which database a server stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -38,14 +50,11 @@ impl Setup {
     pub fn new(backend: Backend) -> Self {
         let binary = std::env::var_os("CURFEW_BIN").map_or_else(beside_the_test, PathBuf::from);
         // Limits that a test would meet by its own haste; the tests of the limits set their own.
-        let generous = [
-            ("CURFEW_RATE_LIMITS_ENABLED", "false"),
-            ("CURFEW_LOG_LEVEL", "info"),
-            ("CURFEW_LISTEN_WORKERS", "2"),
+        let mut environment = vec![
+            ("CURFEW_LOG_LEVEL".to_owned(), "info".to_owned()),
+            ("CURFEW_LISTEN_WORKERS".to_owned(), "2".to_owned()),
         ];
-        let environment = generous
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec();
+        environment.extend(BUDGETS.map(|name| (format!("{LIMITS}{name}"), "1000000".to_owned())));
         Self {
             backend,
             nodes: 1,
@@ -71,10 +80,10 @@ impl Setup {
         self
     }
 
-    /// Leaves an environment variable unset that the harness sets by itself.
+    /// Leaves the rate limits as they are by default.
     #[must_use]
-    pub fn without_env(mut self, name: &str) -> Self {
-        self.environment.retain(|(own, _)| own != name);
+    pub fn default_limits(mut self) -> Self {
+        self.environment.retain(|(own, _)| !own.starts_with(LIMITS));
         self
     }
 

@@ -144,8 +144,7 @@ on_both_backends! {
 /// S7009-10: a limit per client; what is refused is not revoked, and the client is told when to come back.
 #[test]
 fn s7009_10_too_many_revocations_are_answered_with_429() {
-    let setup =
-        Setup::new(conformance_tests::Backend::Sqlite).without_env("CURFEW_RATE_LIMITS_ENABLED");
+    let setup = Setup::new(conformance_tests::Backend::Sqlite).default_limits();
     let world = World::with(setup);
     let mut connection = world.http().keep();
     let request = Request::revocation(&world.robot, "cfat_garbage");

@@ -138,7 +138,7 @@ on_both_backends! {
 
     /// S7662-08: many bad questions raise an alert for the operator; good ones are answered all the same.
     fn s7662_08_a_caller_that_scans_still_gets_answers_to_its_good_questions(backend) {
-        let world = World::with(Setup::new(backend).without_env("CURFEW_RATE_LIMITS_ENABLED"));
+        let world = World::with(Setup::new(backend).default_limits());
         let token = world.robot_token();
         let mut connection = world.http().keep();
         for number in 0..300 {

@@ -196,7 +196,7 @@ on_both_backends! {
 
     /// Section 3, rate limits: a guess is counted before it is answered, and the account is not locked for good.
     fn s21_15_wrong_passwords_are_limited_per_account(backend) {
-        let world = World::with(Setup::new(backend).without_env("CURFEW_RATE_LIMITS_ENABLED"));
+        let world = World::with(Setup::new(backend).default_limits());
         let mut seen = Vec::new();
         for _ in 0..12 {
             let mut browser = world.browser();
@@ -213,7 +213,7 @@ on_both_backends! {
 
     /// S21-15: any endpoint that takes a client secret.
     fn s21_15_wrong_client_secrets_are_limited(backend) {
-        let world = World::with(Setup::new(backend).without_env("CURFEW_RATE_LIMITS_ENABLED"));
+        let world = World::with(Setup::new(backend).default_limits());
         for path in ["/token", "/introspect", "/revoke"] {
             let request = Request::form(path, &[("grant_type", "client_credentials"), ("token", "x")]).basic("robot", "wrong");
             let limited = (0..200).any(|_| {
