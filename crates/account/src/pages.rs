@@ -83,6 +83,7 @@ words! {
         PasswordSet,
         Bootstrapped,
         SessionEnded,
+        FormExpired,
     }
 }
 
@@ -100,6 +101,8 @@ pub struct ForgotPage {
     pub shell: Shell,
     pub csrf: String,
     pub username: String,
+    /// Whether this server sends mail at all; if not, the page says whom to ask instead.
+    pub mail: bool,
     pub error: Option<ForgotError>,
 }
 
@@ -108,6 +111,7 @@ words! {
     ForgotError {
         Empty,
         TooManyAttempts,
+        Expired,
     }
 }
 
@@ -147,7 +151,8 @@ words! {
         Mismatch,
         TooShort,
         TooLong,
-        TooManyAttempts,
+        Obvious,
+        Expired,
     }
 }
 
@@ -174,10 +179,13 @@ words! {
         Secret,
         Username,
         Email,
+        Taken,
         Mismatch,
         TooShort,
         TooLong,
+        Obvious,
         TooManyAttempts,
+        Expired,
     }
 }
 
@@ -208,8 +216,10 @@ words! {
         Mismatch,
         TooShort,
         TooLong,
+        Obvious,
         Unchanged,
         TooManyAttempts,
+        Expired,
     }
 }
 

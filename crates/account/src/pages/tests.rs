@@ -71,10 +71,16 @@ fn link_cases() -> Vec<Case> {
         shell: shell(),
         csrf: "form-token".to_owned(),
         username: String::new(),
+        mail: true,
         error,
+    };
+    let without_mail = ForgotPage {
+        mail: false,
+        ..forgot(None)
     };
     let mut cases = vec![
         Case::new("forgot.html", "plain", &forgot(None)),
+        Case::new("forgot.html", "no_mail", &without_mail),
         Case::new(
             "link_sent.html",
             "one",

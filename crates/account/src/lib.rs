@@ -1,0 +1,73 @@
+//! Signing in with a local password, browser sessions, and the account page.
+//!
+//! Each endpoint is a file, and reads as its stages in order: the form, who sent it, what limits it, what is verified, one
+//! transaction, the answer. The frame around all of them is [`visit`]. Paths are relative: the server mounts [`routes`] at the root
+//! for the default tenant and under `/t/{tenant}` for the others.
+
+mod account;
+mod asking;
+mod assets;
+mod bootstrap;
+mod forgot;
+mod guess;
+mod health;
+mod login;
+mod logout;
+mod notice;
+mod password_link;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+pub mod pages;
+
+use actix_web::{HttpResponse, Resource, web};
+use curfew_http::problem;
+
+pub use health::Readiness;
+pub use visit::not_found;
+
+/// Registers the endpoints of this crate.
+pub fn routes(cfg: &mut web::ServiceConfig) {
+    cfg.service(reading(web::resource(["", "/"])).get(account::home).head(account::home))
+        .service(acting("/login").get(login::get).head(login::get).post(login::post))
+        .service(acting("/login/forgot").get(forgot::get).head(forgot::get).post(forgot::post))
+        .service(
+            acting("/login/password")
+                .get(password_link::get)
+                .head(password_link::get)
+                .post(password_link::post),
+        )
+        .service(
+            acting("/bootstrap").get(bootstrap::get).head(bootstrap::get).post(bootstrap::post),
+        )
+        .service(acting("/logout").get(logout::get).head(logout::get).post(logout::post))
+        .service(shown("/signed-out").get(logout::signed_out).head(logout::signed_out))
+        .service(shown("/account").get(account::get).head(account::get))
+        .service(
+            web::resource("/account/password")
+                .post(account::post)
+                .default_service(web::to(|| refused("POST"))),
+        )
+        .service(shown("/assets/style.css").get(assets::style).head(assets::style))
+        .service(shown("/assets/logo.svg").get(assets::logo).head(assets::logo))
+        .service(shown("/assets/logo.png").get(assets::logo).head(assets::logo))
+        .service(shown("/health").get(health::health).head(health::health))
+        .service(shown("/ready").get(health::ready).head(health::ready));
+}
+
+fn reading(resource: Resource) -> Resource {
+    resource.default_service(web::to(|| refused("GET, HEAD")))
+}
+
+fn shown(path: &str) -> Resource {
+    reading(web::resource(path))
+}
+
+fn acting(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(|| refused("GET, HEAD, POST")))
+}
+
+async fn refused(methods: &'static str) -> HttpResponse {
+    problem::method_not_allowed(methods)
+}
