@@ -68,7 +68,7 @@ pub(crate) fn open_sqlite(path: &Path, purpose: SqliteUse) -> Result<SqliteConne
     connection.batch_execute(
         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
          PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; \
-         PRAGMA cache_size = -16384;",
+         PRAGMA cache_size = -65536;",
     )?;
     if purpose == SqliteUse::Read {
         connection.batch_execute("PRAGMA query_only = ON;")?;

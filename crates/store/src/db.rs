@@ -35,8 +35,8 @@ macro_rules! bytes {
     ($($name:ident: $len:literal,)*) => {$(
         impl FromSql<Binary, Sqlite> for Db<$name> {
             fn from_sql(value: <Sqlite as diesel::backend::Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-                let bytes = <Vec<u8> as FromSql<Binary, Sqlite>>::from_sql(value)?;
-                Ok(Self($name::from_bytes(<[u8; $len]>::try_from(bytes.as_slice())?)))
+                let mut value = value;
+                Ok(Self($name::from_bytes(<[u8; $len]>::try_from(value.read_blob())?)))
             }
         }
 
@@ -137,8 +137,8 @@ impl<T: serde::de::DeserializeOwned> FromSql<Text, Sqlite> for Json<T> {
     fn from_sql(
         value: <Sqlite as diesel::backend::Backend>::RawValue<'_>,
     ) -> deserialize::Result<Self> {
-        let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
-        Ok(Self(serde_json::from_str(&text)?))
+        let mut value = value;
+        Ok(Self(serde_json::from_str(value.read_text())?))
     }
 }
 
