@@ -229,7 +229,13 @@ impl Browser {
     /// As [`Browser::authorize`], with the given decision on the consent page.
     #[track_caller]
     pub fn authorize_and(&mut self, request: &AuthorizationRequest, decision: &str) -> Response {
-        let mut answer = self.get(&request.target());
+        self.follow(&request.target(), &request.user, decision)
+    }
+
+    /// As [`Browser::authorize`], from a URL that somebody else made.
+    #[track_caller]
+    pub fn follow(&mut self, target: &str, user: &str, decision: &str) -> Response {
+        let mut answer = self.get(target);
         for _ in 0..12 {
             answer = match answer.location() {
                 Some(location) if self.is_local(location) => {
@@ -241,10 +247,7 @@ impl Browser {
                 None => {
                     let page = answer.text();
                     if html::by_id(&page, "login-submit").is_some() {
-                        self.submit(
-                            &answer,
-                            &[("username", &request.user), ("password", PASSWORD)],
-                        )
+                        self.submit(&answer, &[("username", user), ("password", PASSWORD)])
                     } else if html::by_id(&page, "consent-approve").is_some() {
                         self.submit(&answer, &[("decision", decision)])
                     } else {

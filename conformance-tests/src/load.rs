@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::history::{Event, Operation, Outcome};
+use crate::server::Curfew;
 use crate::wire::{Connection, Http, Request, Response};
 use crate::world::{Client, Code, ResourceServer};
 
@@ -73,8 +74,11 @@ impl Recorder {
 }
 
 /// Who works, and where.
-#[derive(Clone, Debug)]
-pub struct Cast {
+#[derive(Debug)]
+pub struct Cast<'a> {
+    pub curfew: &'a Curfew,
+    /// A client that is disabled and enabled again and again: what kills an owner kills its tokens.
+    pub doomed: Client,
     pub nodes: Vec<Http>,
     pub robot: Client,
     pub api: ResourceServer,
@@ -84,7 +88,7 @@ pub struct Cast {
 }
 
 /// Runs until `length` is over or `enough` is set.
-pub fn run(cast: &Cast, recorder: &Recorder, length: Duration, enough: &AtomicBool) {
+pub fn run(cast: &Cast<'_>, recorder: &Recorder, length: Duration, enough: &AtomicBool) {
     let end = recorder.now() + length;
     let going = || recorder.now() < end && !enough.load(Ordering::Relaxed);
     let (recorder, going) = (&recorder, &going);
@@ -100,6 +104,11 @@ pub fn run(cast: &Cast, recorder: &Recorder, length: Duration, enough: &AtomicBo
                 }
             });
         }
+        scope.spawn(move || {
+            while going() {
+                downfall(cast, recorder);
+            }
+        });
         let codes = Mutex::new(cast.codes.iter());
         let next = move || codes.lock().expect("no redeeming thread panics").next();
         scope.spawn(move || {
@@ -111,7 +120,7 @@ pub fn run(cast: &Cast, recorder: &Recorder, length: Duration, enough: &AtomicBo
 }
 
 /// Mint at one node, ask at all, revoke at another while a third is being asked, ask at all again.
-fn life(cast: &Cast, recorder: &Recorder, connections: &mut [Connection], round: usize) {
+fn life(cast: &Cast<'_>, recorder: &Recorder, connections: &mut [Connection], round: usize) {
     let nodes = connections.len();
     let (born, dies) = (round % nodes, (round + 1) % nodes);
     let invoked = recorder.now();
@@ -187,13 +196,86 @@ fn life(cast: &Cast, recorder: &Recorder, connections: &mut [Connection], round:
     });
 }
 
-fn ask_everywhere(cast: &Cast, recorder: &Recorder, connections: &mut [Connection], token: &str) {
+/// An owner falls, by the command line, while its token is being asked about at every node.
+fn downfall(cast: &Cast<'_>, recorder: &Recorder) {
+    let owner = format!("client:{}", cast.doomed.id);
+    let mut connections: Vec<_> = cast.nodes.iter().map(Http::keep).collect();
+    let invoked = recorder.now();
+    let Ok(answer) = connections[0].send(&Request::client_credentials(&cast.doomed)) else {
+        return;
+    };
+    let completed = recorder.now();
+    let Some(token) = answer.json()["access_token"].as_str().map(str::to_owned) else {
+        return;
+    };
+    let operation = Operation::Mint {
+        credential: token.clone(),
+        owners: vec![owner.clone()],
+        expires_at: None,
+    };
+    recorder.record(Event {
+        operation,
+        node: 0,
+        invoked,
+        completed,
+        outcome: Outcome::Done,
+    });
+    let over = &AtomicBool::new(false);
+    let token = token.as_str();
+    std::thread::scope(|scope| {
+        for node in 0..cast.nodes.len() {
+            scope.spawn(move || {
+                let mut own = cast.nodes[node].keep();
+                while !over.load(Ordering::Relaxed) {
+                    ask(cast, recorder, node, &mut own, token);
+                }
+            });
+        }
+        let invoked = recorder.now();
+        let done = cast
+            .curfew
+            .try_cli(&["client", "disable", &cast.doomed.id], "");
+        let completed = recorder.now();
+        let outcome = if done.status.success() {
+            Outcome::Done
+        } else {
+            Outcome::Unknown
+        };
+        let operation = Operation::Revoke { target: owner };
+        recorder.record(Event {
+            operation,
+            node: 0,
+            invoked,
+            completed,
+            outcome,
+        });
+        for _ in 0..3 {
+            ask_everywhere(cast, recorder, &mut connections, token);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    cast.curfew.run(&["client", "enable", &cast.doomed.id], "");
+    ask_everywhere(cast, recorder, &mut connections, token);
+}
+
+fn ask_everywhere(
+    cast: &Cast<'_>,
+    recorder: &Recorder,
+    connections: &mut [Connection],
+    token: &str,
+) {
     for (node, connection) in connections.iter_mut().enumerate() {
         ask(cast, recorder, node, connection, token);
     }
 }
 
-fn ask(cast: &Cast, recorder: &Recorder, node: usize, connection: &mut Connection, token: &str) {
+fn ask(
+    cast: &Cast<'_>,
+    recorder: &Recorder,
+    node: usize,
+    connection: &mut Connection,
+    token: &str,
+) {
     recorder.call(
         node,
         connection,
@@ -215,7 +297,7 @@ fn ask(cast: &Cast, recorder: &Recorder, node: usize, connection: &mut Connectio
 }
 
 /// One code, redeemed by four connections at once.
-fn redeem(cast: &Cast, recorder: &Recorder, code: &Code) {
+fn redeem(cast: &Cast<'_>, recorder: &Recorder, code: &Code) {
     std::thread::scope(|scope| {
         for number in 0..4 {
             let node = number % cast.nodes.len();
