@@ -1,0 +1,219 @@
+//! The authorization endpoint (RFC 6749 §4.1.1).
+//!
+//! 1. Client and redirect URI must belong together, or a page says so: nobody is ever redirected to an address that is not known good.
+//! 2. Somebody must be signed in, or goes to sign in first; only then anything is told to the client by a redirect, `prompt=none`
+//!    excepted (RFC 9700 §4.11.2).
+//! 3. The request is validated. A refusal goes back to the client.
+//! 4. `prompt=login` is obeyed.
+//! 5. Without a consent that covers it, the request goes on to the consent page; with one, or for a client that needs none, approval and
+//!    code are written at once.
+
+pub(crate) mod issue;
+pub(crate) mod parameters;
+mod prompt;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod respond;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use curfew_http::body::RawForm;
+use curfew_http::pages::ErrorKind;
+use curfew_http::problem::PageContext;
+use curfew_http::session::{self, SignedIn};
+use curfew_http::{Edge, PageProblem, Realm, answer, origin};
+use curfew_store::StoreError;
+use url::form_urlencoded;
+
+use crate::catalogue::Catalogue;
+use crate::consent::remembered;
+use crate::pages::AuthorizationErrorPage;
+use parameters::{Parameters, canonical};
+use refusal::{AddressRefusal, AuthorizeRefusal};
+use request::{Addressed, ReplyTo, ValidatedRequest};
+
+/// A validated request and the person it is put before.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// The request's own query, canonical: what every page and redirect on the way carries.
+    pub(crate) query: String,
+    pub(crate) request: ValidatedRequest,
+    pub(crate) who: SignedIn,
+}
+
+/// `GET /authorize`
+pub(crate) async fn get(edge: Data<Edge>, request: HttpRequest) -> HttpResponse {
+    let query = request.query_string().to_owned();
+    in_realm(&edge, &request, async |at| authorize(&at, &query).await).await
+}
+
+/// `POST /authorize`: the form is the query.
+pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let form = RawForm::read(&request, payload).await;
+    in_realm(&edge, &request, async |at| {
+        match form.as_ref().ok().and_then(RawForm::as_query) {
+            Some(query) => authorize(&at, query).await,
+            None => Err(misaddressed(&at, AddressRefusal::Malformed, None)),
+        }
+    })
+    .await
+}
+
+/// Finds the tenant and turns every outcome into a response.
+pub(crate) async fn in_realm(
+    edge: &Edge,
+    request: &HttpRequest,
+    answered: impl AsyncFnOnce(PageContext<'_>) -> Result<HttpResponse, PageProblem>,
+) -> HttpResponse {
+    let root = Realm::root();
+    let nowhere = PageContext {
+        edge,
+        realm: &root,
+        request,
+    };
+    let outcome = match Realm::for_page(request, edge).await {
+        Ok(Some(realm)) => {
+            answered(PageContext {
+                edge,
+                realm: &realm,
+                request,
+            })
+            .await
+        }
+        Ok(None) => Err(PageProblem::new(ErrorKind::NotFound, None, &nowhere)),
+        Err(error) => Err(PageProblem::unavailable(&error, &nowhere)),
+    };
+    outcome.unwrap_or_else(PageProblem::into_response)
+}
+
+async fn authorize(at: &PageContext<'_>, query: &str) -> Result<HttpResponse, PageProblem> {
+    let pending = arrive(at, query).await?;
+    let basis = remembered::basis(at, &pending).await;
+    match basis.map_err(|error| PageProblem::unavailable(&error, at))? {
+        Some(basis) => issue::approve(at, pending, basis).await,
+        None if pending.request.prompt().none => {
+            let refusal = AuthorizeRefusal::ConsentRequired;
+            Ok(respond::refused(at, pending.request.reply_to(), refusal))
+        }
+        None => {
+            let path = at.realm.path("/consent");
+            Ok(answer::see_other(&format!("{path}?{}", pending.query)))
+        }
+    }
+}
+
+/// Steps 1 to 4. `Err` is the answer already.
+pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending, PageProblem> {
+    let unavailable = |error: StoreError| PageProblem::unavailable(&error, at);
+    // Strictly first: spelling a query anew repairs what is broken in it.
+    Parameters::parse(query).map_err(|refusal| misaddressed(at, refusal, None))?;
+    let query = canonical(query);
+    let parameters =
+        Parameters::parse(&query).map_err(|refusal| misaddressed(at, refusal, None))?;
+    let addressed = Addressed::find(at.edge, at.realm, &parameters)
+        .await
+        .map_err(unavailable)?
+        .map_err(|(refusal, client)| misaddressed(at, refusal, client))?;
+    let to = addressed.reply_to(&parameters);
+    let refused = |refusal| PageProblem::rendered(respond::refused(at, &to, refusal));
+
+    let signed_in = session::signed_in(at.edge, at.realm, at.request)
+        .await
+        .map_err(unavailable)?;
+    let Some(who) = signed_in else {
+        return Err(nobody(at, &query, &parameters, &to));
+    };
+    let tenant = at.realm.tenant_id;
+    let catalogue = at
+        .edge
+        .store
+        .read(move |read| Catalogue::read(read, tenant))
+        .await;
+    let catalogue = catalogue.map_err(unavailable)?;
+    let request = ValidatedRequest::read(addressed, &parameters, &catalogue).map_err(refused)?;
+    if wants_login(at, &query, &request, &who) {
+        return Err(PageProblem::rendered(to_login_again(
+            at,
+            &query,
+            Some(&who),
+        )));
+    }
+    Ok(Pending {
+        request,
+        who,
+        query,
+    })
+}
+
+fn nobody(
+    at: &PageContext<'_>,
+    query: &str,
+    parameters: &Parameters<'_>,
+    to: &ReplyTo,
+) -> PageProblem {
+    let answer = match parameters.get("prompt") {
+        Some("none") => respond::refused(at, to, AuthorizeRefusal::LoginRequired),
+        // Whoever signs in now has a session that began after the request.
+        Some(prompt) if prompt.split(' ').any(|word| word == "login") => {
+            to_login_again(at, query, None)
+        }
+        _ => to_login(at, query),
+    };
+    PageProblem::rendered(answer)
+}
+
+fn wants_login(
+    at: &PageContext<'_>,
+    query: &str,
+    request: &ValidatedRequest,
+    who: &SignedIn,
+) -> bool {
+    let asked = request.prompt().login || prompt::has_ticket(query);
+    asked && !prompt::is_satisfied(at.edge, &at.realm.base, query, who)
+}
+
+/// The request's own address.
+fn own_path(at: &PageContext<'_>, query: &str) -> String {
+    format!("{}?{query}", at.realm.path("/authorize"))
+}
+
+/// The login page's address, with the way back. `again`: although somebody is signed in.
+pub(crate) fn login_path(at: &PageContext<'_>, query: &str, again: bool) -> String {
+    let back: String = form_urlencoded::byte_serialize(own_path(at, query).as_bytes()).collect();
+    let reauth = if again { "&reauth=1" } else { "" };
+    format!("{}?return_to={back}{reauth}", at.realm.path("/login"))
+}
+
+fn to_login(at: &PageContext<'_>, query: &str) -> HttpResponse {
+    answer::see_other(&login_path(at, query, false))
+}
+
+fn to_login_again(at: &PageContext<'_>, query: &str, who: Option<&SignedIn>) -> HttpResponse {
+    let now = at.edge.store.clock().now();
+    let query = prompt::with_ticket(at.edge, &at.realm.base, query, who, now);
+    answer::see_other(&login_path(at, &query, true))
+}
+
+fn to_authorize(at: &PageContext<'_>, query: &str) -> HttpResponse {
+    answer::see_other(&own_path(at, query))
+}
+
+/// The request is answered here: it names no place that may be trusted with an answer.
+pub(crate) fn misaddressed(
+    at: &PageContext<'_>,
+    refusal: AddressRefusal,
+    client: Option<String>,
+) -> PageProblem {
+    let (reason, code, description) = refusal.told();
+    let page = AuthorizationErrorPage {
+        shell: at.realm.shell(),
+        reason,
+        client,
+        code: code.as_str().to_owned(),
+        description: description.to_owned(),
+        correlation_id: origin::request_id(at.request, at.edge).to_string(),
+    };
+    let status = StatusCode::BAD_REQUEST;
+    PageProblem::rendered(answer::page(at, status, "authorization_error.html", &page))
+}

@@ -1,0 +1,102 @@
+//! The consent page: a person says what a client may do.
+//!
+//! 1. The page carries the authorization request's own query and nothing that was derived from it: request, client and session are judged
+//!    from scratch when it is shown and once more when the answer comes.
+//! 2. The form is one of ours, made for this session, and not too old.
+//! 3. Yes: approval, code and the memory of it, in one transaction. No: `access_denied`. Both leave an audit row.
+
+mod page;
+pub(crate) mod remembered;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use curfew_http::body::RawForm;
+use curfew_http::csrf::FormRefusal;
+use curfew_http::pages::{ErrorKind, LocalPath};
+use curfew_http::problem::PageContext;
+use curfew_http::{Edge, PageProblem, answer};
+use curfew_protocol::Form;
+use curfew_store::codes::ApprovalBasis;
+
+use crate::authorize::refusal::{AddressRefusal, AuthorizeRefusal};
+use crate::authorize::{Pending, arrive, in_realm, issue, misaddressed, respond};
+use crate::pages::ExpiredPage;
+
+/// `GET /consent`
+pub(crate) async fn get(edge: Data<Edge>, request: HttpRequest) -> HttpResponse {
+    let query = request.query_string().to_owned();
+    in_realm(&edge, &request, async |at| {
+        let pending = arrive(&at, &query).await?;
+        if pending.request.prompt().none {
+            let to = pending.request.reply_to();
+            return Ok(respond::refused(&at, to, AuthorizeRefusal::ConsentRequired));
+        }
+        page::show(&at, &pending).await
+    })
+    .await
+}
+
+/// What the person decided.
+#[derive(Clone, Copy, Debug)]
+enum Decision {
+    Approve,
+    Deny,
+}
+
+impl Decision {
+    fn read(form: &Form<'_>) -> Option<Self> {
+        match form.get("decision")? {
+            "approve" => Some(Self::Approve),
+            "deny" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+
+/// `POST /consent`
+pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let form = RawForm::read(&request, payload).await;
+    in_realm(&edge, &request, async |at| {
+        let malformed = || misaddressed(&at, AddressRefusal::Malformed, None);
+        let form = form.as_ref().map_err(|_| malformed())?;
+        let form = form.parse(&[]).map_err(|_| malformed())?;
+        decide(&at, &form).await
+    })
+    .await
+}
+
+async fn decide(at: &PageContext<'_>, form: &Form<'_>) -> Result<HttpResponse, PageProblem> {
+    let pending = arrive(at, form.get("request").unwrap_or("")).await?;
+    let owner = pending.who.form_owner();
+    match owner.check(at.edge, at.request, form.get("csrf")) {
+        Ok(()) => {}
+        Err(FormRefusal::Expired) => return Err(expired(at, &pending)),
+        Err(FormRefusal::Foreign) => {
+            return Err(PageProblem::new(
+                ErrorKind::Forbidden,
+                Some("foreign_form"),
+                at,
+            ));
+        }
+    }
+    match Decision::read(form) {
+        Some(Decision::Approve) => issue::approve(at, pending, ApprovalBasis::Asked).await,
+        Some(Decision::Deny) => issue::deny(at, pending).await,
+        None => Err(PageProblem::new(ErrorKind::BadRequest, None, at)),
+    }
+}
+
+fn expired(at: &PageContext<'_>, pending: &Pending) -> PageProblem {
+    let restart = format!("{}?{}", at.realm.path("/authorize"), pending.query);
+    let page = ExpiredPage {
+        shell: at.realm.shell(),
+        restart: LocalPath::new(&restart),
+    };
+    PageProblem::rendered(answer::page(
+        at,
+        StatusCode::BAD_REQUEST,
+        "expired.html",
+        &page,
+    ))
+}

@@ -1,0 +1,303 @@
+//! A code is redeemed (RFC 6749 §4.1.3, RFC 7636 §4.6).
+//!
+//! All in one transaction:
+//!
+//! 1. The code is looked up and its secret compared. What is not ours, or another client's, changes nothing: whoever steals a
+//!    code can neither use it up nor have it taken for a replay.
+//! 2. The approval behind it is judged. A code that was used before is a replay: the approval ends, and with it everything that
+//!    was made from it (RFC 9700 §4.2.4).
+//! 3. Redirect URI and PKCE are checked. A wrong one ends code and approval: only somebody who did not begin this flow has the
+//!    code without them, and he gets one try.
+//! 4. What was approved is cut down to what is still allowed today, and to what the request names.
+//! 5. The code is consumed by a guarded update; a refresh family is founded when the client may refresh; the token is minted on it,
+//!    or on the approval when there is none.
+
+use curfew_http::Edge;
+use curfew_policy::lifetime::{Caps, Credential};
+use curfew_policy::status::DeathCause;
+use curfew_protocol::wire::TokenResponse;
+use curfew_protocol::{
+    CodeId, Form, GrantType, NodeId, ParsedToken, RefreshToken, TokenKind, UserId,
+};
+use curfew_store::audit::AuthenticatedBy;
+use curfew_store::codes::Code;
+use curfew_store::nodes::{Birth, NodeChain};
+use curfew_store::{StoreError, Write};
+
+use super::caller::{Caller, Mint};
+use super::plan::{IssuePlan, Minted, Standing};
+use super::refusal::TokenRefusal;
+use super::{Outcome, resources};
+use crate::catalogue::Catalogue;
+use crate::engine;
+
+/// What the request presents.
+pub(super) struct CodeGrant {
+    /// `None`: no code of ours, whatever it is.
+    code: Option<ParsedToken>,
+    redirect_uri: Option<String>,
+    code_verifier: Option<String>,
+    resources: Vec<String>,
+}
+
+impl CodeGrant {
+    pub(super) fn read(form: &Form<'_>) -> Result<Self, TokenRefusal> {
+        let code = form.get("code").ok_or(TokenRefusal::CodeMissing)?;
+        Ok(Self {
+            code: ParsedToken::parse(TokenKind::AuthorizationCode, code).ok(),
+            redirect_uri: form.get("redirect_uri").map(str::to_owned),
+            code_verifier: form.get("code_verifier").map(str::to_owned),
+            resources: resources(form),
+        })
+    }
+
+    /// Redeems the code. Garbage never reaches the store.
+    pub(super) async fn redeem(self, edge: &Edge, caller: Caller) -> Outcome {
+        let Self {
+            code,
+            redirect_uri,
+            code_verifier,
+            resources,
+        } = self;
+        let Some(presented) = code else {
+            return Ok(Err(TokenRefusal::CodeUnknown));
+        };
+        let redemption = Redemption {
+            presented,
+            redirect_uri,
+            code_verifier,
+            resources,
+            caller,
+        };
+        let outcome = edge.store.write(move |write| redemption.run(write)).await?;
+        match outcome {
+            Ok(_) => super::count_issued(GrantType::AuthorizationCode),
+            Err(TokenRefusal::CodeReplayed) => {
+                metrics::counter!("curfew_code_replays_total").increment(1);
+            }
+            Err(_) => {}
+        }
+        Ok(outcome)
+    }
+}
+
+struct Redemption {
+    presented: ParsedToken,
+    redirect_uri: Option<String>,
+    code_verifier: Option<String>,
+    resources: Vec<String>,
+    caller: Caller,
+}
+
+/// What the refusal of a code leaves behind.
+enum Aftermath {
+    Nothing,
+    /// The approval ends, and everything below it.
+    EndApproval(DeathCause),
+}
+
+impl Redemption {
+    fn run(&self, write: &mut Write<'_>) -> Outcome {
+        let id = CodeId::from_bytes(self.presented.selector);
+        let found = write.code(id)?.filter(|code| {
+            let secret = &self.presented.secret;
+            write.keys().verify(
+                TokenKind::AuthorizationCode,
+                id.as_bytes(),
+                secret,
+                code.digest,
+            )
+        });
+        let Some(code) = found else {
+            self.caller
+                .record_own_refusal(write, TokenRefusal::CodeUnknown)?;
+            return Ok(Err(TokenRefusal::CodeUnknown));
+        };
+        let plan = match self.judge(write, &code)? {
+            Ok(plan) => plan,
+            Err((refusal, aftermath)) => return self.refuse(write, &code, refusal, aftermath),
+        };
+        if !write.code_consume(code.id)? {
+            let replay = Aftermath::EndApproval(DeathCause::Replayed);
+            return self.refuse(write, &code, TokenRefusal::CodeReplayed, replay);
+        }
+        match self.issue(write, &code, &plan)? {
+            Ok(response) => Ok(Ok(response)),
+            Err(refusal) => self.refuse(write, &code, refusal, Aftermath::Nothing),
+        }
+    }
+
+    /// Steps 1 to 4, without changing anything.
+    fn judge(
+        &self,
+        write: &mut Write<'_>,
+        code: &Code,
+    ) -> Result<Result<IssuePlan, (TokenRefusal, Aftermath)>, StoreError> {
+        let now = write.now();
+        let node = &code.approval.node;
+        let quietly = |refusal| Ok(Err((refusal, Aftermath::Nothing)));
+        if node.client.as_ref().map(|client| client.key) != Some(self.caller.client.key) {
+            return quietly(TokenRefusal::CodeOfAnotherClient);
+        }
+        if let Err(because) = node.judge(now) {
+            return quietly(TokenRefusal::Dead(because));
+        }
+        if code.consumed_at.is_some() {
+            let replay = Aftermath::EndApproval(DeathCause::Replayed);
+            return Ok(Err((TokenRefusal::CodeReplayed, replay)));
+        }
+        if now.has_reached(code.expires_at) {
+            return quietly(TokenRefusal::CodeExpired);
+        }
+        if let Err(refusal) = self.validate(code) {
+            return Ok(Err((refusal, Aftermath::EndApproval(DeathCause::Revoked))));
+        }
+        let catalogue = Catalogue::read(write, self.caller.client.tenant_id)?;
+        Ok(self
+            .plan(code, &catalogue)
+            .map_err(|refusal| (refusal, Aftermath::Nothing)))
+    }
+
+    /// Redirect URI and PKCE.
+    fn validate(&self, code: &Code) -> Result<(), TokenRefusal> {
+        if code.redirect_uri_sent && self.redirect_uri.is_none() {
+            return Err(TokenRefusal::RedirectUri);
+        }
+        let issued_to = code.approval.node.client.as_ref();
+        engine::redeem_code(&engine::CodeRedemption {
+            client_id: &self.caller.client.registration.client_id,
+            presented_redirect_uri: self.redirect_uri.as_deref(),
+            code_verifier: self.code_verifier.as_deref(),
+            issued_to: issued_to.map_or("", |client| &client.client_id),
+            redirect_uri: &code.redirect_uri,
+            code_challenge: &code.code_challenge,
+            scopes: &code.approval.scopes,
+        })?;
+        Ok(())
+    }
+
+    fn plan(&self, code: &Code, catalogue: &Catalogue) -> Result<IssuePlan, TokenRefusal> {
+        let approved = (&code.approval.scopes, &code.approval.audiences);
+        let standing = Standing::of(approved, &self.caller, catalogue)?;
+        let scopes = standing.scopes().clone();
+        IssuePlan::new(&standing, scopes, &self.resources, &self.caller, catalogue)
+    }
+
+    /// Step 5, after the code was consumed.
+    fn issue(&self, write: &mut Write<'_>, code: &Code, plan: &IssuePlan) -> Outcome {
+        let approval = &code.approval.node;
+        let (node, refresh_token) = if self.caller.client.may_use(GrantType::RefreshToken) {
+            match self.found_family(write, code)? {
+                Ok((family, token)) => (family, Some(token)),
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        } else {
+            (approval.clone(), None)
+        };
+        let minted = match plan.mint(write, &node)? {
+            Ok(minted) => minted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mint = mint_of(&minted, node.id, user_of(approval), plan);
+        self.caller
+            .record_mint(write, AuthenticatedBy::Code(code.id), &mint)?;
+        Ok(Ok(TokenResponse {
+            access_token: minted.token.reveal(),
+            token_type: "Bearer",
+            expires_in: minted.expires_at.since(write.now()),
+            refresh_token: refresh_token.map(|token| token.reveal()),
+            scope: plan.scopes().to_string(),
+        }))
+    }
+
+    /// Founds the refresh family, under the epochs that the approval remembers: what killed the approval meanwhile
+    /// kills the family too.
+    fn found_family(
+        &self,
+        write: &mut Write<'_>,
+        code: &Code,
+    ) -> Result<Result<(NodeChain, RefreshToken), TokenRefusal>, StoreError> {
+        let (now, rules) = (write.now(), &self.caller.rules);
+        let approval = &code.approval;
+        let end = match approval.node.judge(now) {
+            Ok(alive) => alive.expires_at(),
+            Err(because) => return Ok(Err(TokenRefusal::Dead(because))),
+        };
+        let caps = Caps {
+            client: self.caller.client.registration.refresh_lifetime,
+            tenant: approval.node.limits.refresh_family,
+            ancestors: &[end],
+            ..Caps::default()
+        };
+        let Ok(expires_at) = rules.expires_at(Credential::RefreshFamily, now, caps) else {
+            return Ok(Err(TokenRefusal::NoLifetime));
+        };
+        let idle_at = rules.refresh_idle_at(now, expires_at.timestamp());
+        let birth = birth_like(&approval.node);
+        let (id, token) = write.family_insert(approval, birth, expires_at, idle_at)?;
+        // The insert holds the approval. Only now is it certain that nobody ended it since it was read.
+        let still = write
+            .node_chain(approval.node.id)?
+            .map(|node| node.judge(now));
+        if let Some(Err(because)) = still {
+            write.node_end(id, DeathCause::AncestorDied)?;
+            return Ok(Err(TokenRefusal::Dead(because)));
+        }
+        match write.node_chain(id)? {
+            Some(family) => Ok(Ok((family, token))),
+            None => Err(StoreError::Corrupt("a family vanished".to_owned())),
+        }
+    }
+
+    fn refuse(
+        &self,
+        write: &mut Write<'_>,
+        code: &Code,
+        refusal: TokenRefusal,
+        aftermath: Aftermath,
+    ) -> Outcome {
+        let node = &code.approval.node;
+        if let Aftermath::EndApproval(cause) = aftermath {
+            write.code_consume(code.id)?;
+            write.node_end(node.id, cause)?;
+        }
+        let by = AuthenticatedBy::Code(code.id);
+        self.caller
+            .record_refusal(write, by, (node.id, user_of(node)), refusal)?;
+        Ok(Err(refusal))
+    }
+}
+
+/// The epochs of a parent, for its child.
+fn birth_like(parent: &NodeChain) -> Birth {
+    let facts = &parent.facts;
+    let user = parent.user.as_ref().zip(facts.user.as_ref());
+    let client = parent.client.as_ref().zip(facts.client.as_ref());
+    Birth {
+        tenant_id: parent.tenant_id,
+        installation_epoch: facts.installation_epoch_at_birth,
+        tenant_epoch: facts.tenant.epoch_at_birth,
+        era: parent.era,
+        user: user.map(|(user, facts)| (user.id, facts.epoch_at_birth)),
+        client: client.map(|(client, facts)| (client.key, facts.epoch_at_birth)),
+    }
+}
+
+pub(super) fn user_of(node: &NodeChain) -> Option<UserId> {
+    node.user.as_ref().map(|user| user.id)
+}
+
+pub(super) fn mint_of<'a>(
+    minted: &Minted,
+    node_id: NodeId,
+    user_id: Option<UserId>,
+    plan: &'a IssuePlan,
+) -> Mint<'a> {
+    Mint {
+        id: minted.id,
+        node_id,
+        user_id,
+        scopes: plan.scopes(),
+        expires_at: minted.expires_at,
+    }
+}

@@ -1,0 +1,106 @@
+//! The authenticated client of one token request, and the audit rows that speak of it.
+
+use curfew_policy::lifetime::LifetimeRules;
+use curfew_protocol::{NodeId, ScopeSet, Timestamp, TokenId, UserId};
+use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_store::clients::Client;
+use curfew_store::{StoreError, Write};
+
+use super::refusal::TokenRefusal;
+
+/// Who asks, from where, and under which rules.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) client: Client,
+    pub(super) origin: Origin,
+    pub(super) authenticated_by: AuthenticatedBy,
+    pub(super) rules: LifetimeRules,
+}
+
+/// A token just minted, as the audit trail and the answer want it.
+#[derive(Debug)]
+pub(super) struct Mint<'a> {
+    pub(super) id: TokenId,
+    pub(super) node_id: NodeId,
+    pub(super) user_id: Option<UserId>,
+    pub(super) scopes: &'a ScopeSet,
+    pub(super) expires_at: Timestamp,
+}
+
+impl Caller {
+    fn entry(&self, event: AuditEvent, by: AuthenticatedBy) -> AuditEntry {
+        AuditEntry {
+            tenant_id: Some(self.client.tenant_id),
+            client: Some(self.client.key),
+            ..AuditEntry::new(event, by, self.origin.clone())
+        }
+    }
+
+    /// Records a mint on the strength of `by` (F01).
+    pub(super) fn record_mint(
+        &self,
+        write: &mut Write<'_>,
+        by: AuthenticatedBy,
+        mint: &Mint<'_>,
+    ) -> Result<(), StoreError> {
+        write.audit(&AuditEntry {
+            user_id: mint.user_id,
+            node_id: Some(mint.node_id),
+            token_id: Some(mint.id),
+            expires_at: Some(mint.expires_at),
+            scopes: Some(mint.scopes.to_string()),
+            ..self.entry(AuditEvent::TokenMinted, by)
+        })
+    }
+
+    /// Records something that happened to a node, on the strength of `by`.
+    pub(super) fn record_node(
+        &self,
+        write: &mut Write<'_>,
+        event: AuditEvent,
+        by: AuthenticatedBy,
+        (node_id, user_id): (NodeId, Option<UserId>),
+    ) -> Result<(), StoreError> {
+        let entry = AuditEntry {
+            node_id: Some(node_id),
+            user_id,
+            ..self.entry(event, by)
+        };
+        write.audit(&entry)
+    }
+
+    /// Records a refusal of a credential that is ours.
+    pub(super) fn record_refusal(
+        &self,
+        write: &mut Write<'_>,
+        by: AuthenticatedBy,
+        (node_id, user_id): (NodeId, Option<UserId>),
+        refusal: TokenRefusal,
+    ) -> Result<(), StoreError> {
+        let event = match refusal {
+            TokenRefusal::CodeReplayed => AuditEvent::CodeReplayed,
+            TokenRefusal::RefreshReplayed => AuditEvent::RefreshReplayed,
+            _ => AuditEvent::TokenRefused,
+        };
+        let entry = AuditEntry {
+            node_id: Some(node_id),
+            user_id,
+            ..self.entry(event, by)
+        };
+        write.audit(&entry.refused(refusal.as_str()))
+    }
+
+    /// Records a refusal that concerns no credential but the client's own. A public client proves nothing, so anybody could fill
+    /// the audit trail in its name: of such nothing is written.
+    pub(super) fn record_own_refusal(
+        &self,
+        write: &mut Write<'_>,
+        refusal: TokenRefusal,
+    ) -> Result<(), StoreError> {
+        if !self.client.confidential {
+            return Ok(());
+        }
+        let entry = self.entry(AuditEvent::TokenRefused, self.authenticated_by);
+        write.audit(&entry.refused(refusal.as_str()))
+    }
+}

@@ -1,0 +1,138 @@
+//! The token endpoint (RFC 6749 §3.2).
+//!
+//! 1. The form is read; parameters in the query are never looked at (OAuth 2.1 §3.2).
+//! 2. The client is authenticated, and only then anything is said about its request.
+//! 3. The grant is read and checked as far as that needs no transaction; garbage ends here.
+//! 4. One transaction looks the credential up, judges it, consumes it, mints, and writes the audit row. A refusal commits what it
+//!    must leave behind: the end of a replayed family or approval, and its own audit row.
+//! 5. The answer leaves after the commit.
+
+mod authorization_code;
+mod caller;
+mod client_credentials;
+mod plan;
+mod refresh_token;
+mod refusal;
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use curfew_http::body::RawForm;
+use curfew_http::client_auth::{PresentedClient, authenticate};
+use curfew_http::{Edge, Problem, Realm, answer, cors, origin};
+use curfew_protocol::wire::TokenResponse;
+use curfew_protocol::{Form, GrantType, OAuthError};
+use curfew_store::StoreError;
+use curfew_store::clients::Client;
+
+use authorization_code::CodeGrant;
+use caller::Caller;
+use client_credentials::ClientGrant;
+use refresh_token::RefreshGrant;
+use refusal::TokenRefusal;
+
+/// What comes of a grant: a refusal is a value, a failing store an error.
+type Outcome = Result<Result<TokenResponse, TokenRefusal>, StoreError>;
+
+/// `POST /token`
+pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let mut client = None;
+    let answered = answered(&edge, &request, payload, &mut client).await;
+    let mut response = answered.unwrap_or_else(|problem| problem.error_response());
+    if let Some(client) = &client {
+        cors::allow(&request, client, &mut response);
+    }
+    response
+}
+
+/// A browser asks first.
+pub(crate) async fn preflight(
+    edge: Data<Edge>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    match Realm::of(&request, &edge).await? {
+        Some(realm) => Ok(cors::preflight(&edge, &realm, &request).await?),
+        None => Ok(HttpResponse::NoContent().finish()),
+    }
+}
+
+async fn answered(
+    edge: &Edge,
+    request: &HttpRequest,
+    payload: Payload,
+    client: &mut Option<Client>,
+) -> Result<HttpResponse, Problem> {
+    let form = RawForm::read(request, payload).await?;
+    let form = form.parse(&["resource"])?;
+    let presented = PresentedClient::read(request.headers(), &form)?;
+    let Some(realm) = Realm::of(request, edge).await? else {
+        return Err(Problem::invalid_client(presented.used_basic()));
+    };
+    let origin = origin::of(request, edge);
+    let authenticated = authenticate(edge, &realm, &presented, &origin).await?;
+    let caller = Caller {
+        authenticated_by: authenticated.authenticated_by(),
+        client: client.insert(authenticated.client().clone()).clone(),
+        origin,
+        rules: edge.lifetimes,
+    };
+    let outcome = match ValidatedGrant::read(&form, &caller) {
+        Ok(ValidatedGrant::Code(grant)) => grant.redeem(edge, caller).await?,
+        Ok(ValidatedGrant::Refresh(grant)) => grant.redeem(edge, caller).await?,
+        Ok(ValidatedGrant::Client(grant)) => grant.issue(edge, caller).await?,
+        Err(refusal) => {
+            refuse(edge, caller, refusal).await?;
+            Err(refusal)
+        }
+    };
+    match outcome {
+        Ok(response) => Ok(answer::json(&response)),
+        Err(refusal) => Err(OAuthError::from(refusal).into()),
+    }
+}
+
+/// A grant that is complete, well-formed and allowed to the client.
+enum ValidatedGrant {
+    Code(CodeGrant),
+    Refresh(RefreshGrant),
+    Client(ClientGrant),
+}
+
+impl ValidatedGrant {
+    fn read(form: &Form<'_>, caller: &Caller) -> Result<Self, TokenRefusal> {
+        let name = form
+            .get("grant_type")
+            .ok_or(TokenRefusal::GrantTypeMissing)?;
+        let grant_type = GrantType::parse(name).ok_or(TokenRefusal::GrantTypeUnsupported)?;
+        if !caller.client.may_use(grant_type) {
+            return Err(TokenRefusal::GrantNotAllowed);
+        }
+        match grant_type {
+            GrantType::AuthorizationCode => CodeGrant::read(form).map(Self::Code),
+            GrantType::RefreshToken => RefreshGrant::read(form).map(Self::Refresh),
+            GrantType::ClientCredentials => ClientGrant::read(form, caller).map(Self::Client),
+        }
+    }
+}
+
+fn count_issued(grant: GrantType) {
+    metrics::counter!("curfew_tokens_issued_total", "grant" => grant.as_str()).increment(1);
+}
+
+/// The values of `resource`.
+fn resources(form: &Form<'_>) -> Vec<String> {
+    form.all("resource").map(str::to_owned).collect()
+}
+
+/// Writes down a refusal that needed no transaction, when it is worth a row.
+async fn refuse(edge: &Edge, caller: Caller, refusal: TokenRefusal) -> Result<(), StoreError> {
+    if !caller.client.confidential {
+        return Ok(());
+    }
+    let written = edge.store.write(move |write| {
+        caller
+            .record_own_refusal(write, refusal)
+            .map(Ok::<_, TokenRefusal>)
+    });
+    let _ = written.await?;
+    Ok(())
+}

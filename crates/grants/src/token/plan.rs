@@ -1,0 +1,120 @@
+//! What a token on an approval or family will be: decided from what was approved and what the request makes of it, before
+//! anything is minted.
+
+use curfew_policy::lifetime::AccessTokenPlan;
+use curfew_protocol::{Audiences, OpaqueToken, ScopeSet, Timestamp, TokenId};
+use curfew_store::nodes::NodeChain;
+use curfew_store::tokens::NewToken;
+use curfew_store::{StoreError, Write};
+
+use super::caller::Caller;
+use super::refusal::TokenRefusal;
+use crate::audience;
+use crate::catalogue::Catalogue;
+use crate::scopes;
+
+/// What was approved and is still allowed today (A23).
+#[derive(Debug)]
+pub(super) struct Standing {
+    scopes: ScopeSet,
+    audiences: Audiences,
+}
+
+impl Standing {
+    /// Cuts what was approved down to what the client's registration, the tenant's scopes and the resource servers still
+    /// allow. When that leaves nothing of something, there is nothing to be had.
+    pub(super) fn of(
+        (approved_scopes, approved_audiences): (&ScopeSet, &Audiences),
+        caller: &Caller,
+        catalogue: &Catalogue,
+    ) -> Result<Self, TokenRefusal> {
+        let available = scopes::available(&caller.client, catalogue);
+        let scopes = approved_scopes.intersection(&available);
+        let audiences = audience::still_good(approved_audiences, &caller.client, catalogue);
+        let lost_all = (scopes.is_empty() && !approved_scopes.is_empty())
+            || (audiences.0.is_empty() && !approved_audiences.0.is_empty());
+        if lost_all {
+            Err(TokenRefusal::NothingLeft)
+        } else {
+            Ok(Self { scopes, audiences })
+        }
+    }
+
+    pub(super) const fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+}
+
+/// A token that may be minted.
+#[derive(Debug)]
+pub(super) struct IssuePlan {
+    scopes: ScopeSet,
+    audiences: Audiences,
+    lifetime: AccessTokenPlan,
+}
+
+/// A token that was minted.
+#[derive(Debug)]
+pub(super) struct Minted {
+    pub(super) id: TokenId,
+    pub(super) token: OpaqueToken,
+    pub(super) expires_at: Timestamp,
+}
+
+impl IssuePlan {
+    /// `scopes` are within `standing`; `resources` are those that the request names.
+    pub(super) fn new(
+        standing: &Standing,
+        scopes: ScopeSet,
+        resources: &[String],
+        caller: &Caller,
+        catalogue: &Catalogue,
+    ) -> Result<Self, TokenRefusal> {
+        let audiences = audience::narrow(&standing.audiences, resources, &scopes)?;
+        let lifetime = AccessTokenPlan {
+            rules: caller.rules,
+            client: caller.client.registration.access_token_lifetime,
+            scopes: catalogue.max_lifetimes(&scopes),
+        };
+        Ok(Self {
+            scopes,
+            audiences,
+            lifetime,
+        })
+    }
+
+    pub(super) const fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    /// Mints on `node`, which is judged once more with the end it has: a token never outlives it.
+    pub(super) fn mint(
+        &self,
+        write: &mut Write<'_>,
+        node: &NodeChain,
+    ) -> Result<Result<Minted, TokenRefusal>, StoreError> {
+        let now = write.now();
+        let alive = match node.judge(now) {
+            Ok(alive) => alive,
+            Err(because) => return Ok(Err(TokenRefusal::Dead(because))),
+        };
+        let end = self
+            .lifetime
+            .expires_at(now, node.limits.access_token, alive.expires_at());
+        let Ok(expires_at) = end else {
+            return Ok(Err(TokenRefusal::NoLifetime));
+        };
+        let (id, token) = write.token_insert(&NewToken {
+            node_id: node.id,
+            node_expires_at: node.facts.expires_at,
+            scopes: self.scopes.clone(),
+            audiences: self.audiences.clone(),
+            expires_at,
+        })?;
+        Ok(Ok(Minted {
+            id,
+            token,
+            expires_at: expires_at.timestamp(),
+        }))
+    }
+}

@@ -1,0 +1,179 @@
+//! Why the token endpoint refuses, and what the client is told of it.
+
+use curfew_policy::liveness::DeadBecause;
+use curfew_protocol::{ErrorCode, OAuthError};
+use curfew_store::mint::MintRefusal;
+
+use crate::audience::InvalidTarget;
+use crate::engine::MachineRefusal;
+use crate::scopes::ScopeRefusal;
+
+/// A reason. The client learns the code and sentence of [`TokenRefusal::told`], the audit trail the word of
+/// [`TokenRefusal::as_str`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenRefusal {
+    GrantTypeMissing,
+    GrantTypeUnsupported,
+    GrantNotAllowed,
+    CodeMissing,
+    CodeUnknown,
+    CodeOfAnotherClient,
+    CodeExpired,
+    CodeReplayed,
+    RedirectUri,
+    Pkce,
+    RefreshTokenMissing,
+    RefreshTokenUnknown,
+    RefreshTokenOfAnotherClient,
+    RefreshReplayed,
+    RefreshIdle,
+    /// The approval or family is dead.
+    Dead(DeadBecause),
+    /// Nothing of what was approved is still allowed.
+    NothingLeft,
+    Scope,
+    Target,
+    PublicClient,
+    NoLifetime,
+    ClientChanged,
+    RequestInvalid,
+    EngineFailed,
+}
+
+impl TokenRefusal {
+    /// A stable word for the audit trail.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::GrantTypeMissing => "grant_type_missing",
+            Self::GrantTypeUnsupported => "grant_type_unsupported",
+            Self::GrantNotAllowed => "grant_not_allowed",
+            Self::CodeMissing => "code_missing",
+            Self::CodeUnknown => "code_unknown",
+            Self::CodeOfAnotherClient => "code_of_another_client",
+            Self::CodeExpired => "code_expired",
+            Self::CodeReplayed => "code_replayed",
+            Self::RedirectUri => "redirect_uri",
+            Self::Pkce => "pkce",
+            Self::RefreshTokenMissing => "refresh_token_missing",
+            Self::RefreshTokenUnknown => "refresh_token_unknown",
+            Self::RefreshTokenOfAnotherClient => "refresh_token_of_another_client",
+            Self::RefreshReplayed => "refresh_replayed",
+            Self::RefreshIdle => "refresh_idle",
+            Self::Dead(because) => because.as_str(),
+            Self::NothingLeft => "nothing_left",
+            Self::Scope => "scope",
+            Self::Target => "target",
+            Self::PublicClient => "public_client",
+            Self::NoLifetime => "no_lifetime",
+            Self::ClientChanged => "client_changed",
+            Self::RequestInvalid => "request_invalid",
+            Self::EngineFailed => "engine_failed",
+        }
+    }
+
+    /// What the client is told. Every cause for which a code or refresh token is no good sounds the same, so that nothing can
+    /// be learnt by trying.
+    const fn told(self) -> (ErrorCode, &'static str) {
+        const NO_GOOD: (ErrorCode, &str) = (
+            ErrorCode::InvalidGrant,
+            "the code or refresh token is invalid, expired, revoked, used up or not this client's",
+        );
+        match self {
+            Self::GrantTypeMissing => (ErrorCode::InvalidRequest, "grant_type is missing"),
+            Self::GrantTypeUnsupported => (
+                ErrorCode::UnsupportedGrantType,
+                "grant_type is not supported",
+            ),
+            Self::GrantNotAllowed => (
+                ErrorCode::UnauthorizedClient,
+                "the client is not registered for this grant type",
+            ),
+            Self::PublicClient => (
+                ErrorCode::UnauthorizedClient,
+                "a public client cannot act for itself",
+            ),
+            Self::CodeMissing => (ErrorCode::InvalidRequest, "code is missing"),
+            Self::RefreshTokenMissing => (ErrorCode::InvalidRequest, "refresh_token is missing"),
+            Self::RequestInvalid => (ErrorCode::InvalidRequest, "the request is malformed"),
+            Self::CodeUnknown
+            | Self::CodeOfAnotherClient
+            | Self::CodeExpired
+            | Self::CodeReplayed
+            | Self::RefreshTokenUnknown
+            | Self::RefreshTokenOfAnotherClient
+            | Self::RefreshReplayed
+            | Self::RefreshIdle
+            | Self::Dead(_)
+            | Self::NothingLeft
+            | Self::NoLifetime => NO_GOOD,
+            Self::RedirectUri => (
+                ErrorCode::InvalidGrant,
+                "redirect_uri is not the one of the authorization request",
+            ),
+            Self::Pkce => (
+                ErrorCode::InvalidGrant,
+                "code_verifier does not belong to the code_challenge",
+            ),
+            Self::Scope => (
+                ErrorCode::InvalidScope,
+                "the scope is malformed, unknown, not registered for the client or wider than granted",
+            ),
+            Self::Target => (
+                ErrorCode::InvalidTarget,
+                "resource is unknown or not one the client may ask for",
+            ),
+            Self::ClientChanged => (
+                ErrorCode::TemporarilyUnavailable,
+                "the client was changed meanwhile; try again",
+            ),
+            Self::EngineFailed => (ErrorCode::ServerError, "the server failed"),
+        }
+    }
+}
+
+impl From<TokenRefusal> for OAuthError {
+    fn from(refusal: TokenRefusal) -> Self {
+        let (code, description) = refusal.told();
+        Self::new(code, description)
+    }
+}
+
+impl From<MachineRefusal> for TokenRefusal {
+    fn from(refusal: MachineRefusal) -> Self {
+        match refusal {
+            MachineRefusal::InvalidRequest | MachineRefusal::UnsupportedResponseType => {
+                Self::RequestInvalid
+            }
+            MachineRefusal::UnsupportedGrantType => Self::GrantTypeUnsupported,
+            MachineRefusal::InvalidScope => Self::Scope,
+            // The client was compared before, so what is left is the redirect URI.
+            MachineRefusal::InvalidGrant => Self::RedirectUri,
+            MachineRefusal::Pkce => Self::Pkce,
+            MachineRefusal::Broken => Self::EngineFailed,
+        }
+    }
+}
+
+impl From<ScopeRefusal> for TokenRefusal {
+    fn from(refusal: ScopeRefusal) -> Self {
+        match refusal {
+            ScopeRefusal::Syntax | ScopeRefusal::NotRegistered => Self::Scope,
+        }
+    }
+}
+
+impl From<InvalidTarget> for TokenRefusal {
+    fn from(InvalidTarget: InvalidTarget) -> Self {
+        Self::Target
+    }
+}
+
+impl From<MintRefusal> for TokenRefusal {
+    fn from(refusal: MintRefusal) -> Self {
+        match refusal {
+            MintRefusal::Dead(because) => Self::Dead(because),
+            MintRefusal::ClientChanged => Self::ClientChanged,
+            MintRefusal::NoLifetime => Self::NoLifetime,
+        }
+    }
+}
