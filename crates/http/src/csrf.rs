@@ -86,14 +86,16 @@ fn read_token(token: &str) -> Option<(i64, Digest)> {
     Some((seconds, Digest::from_bytes(mac)))
 }
 
+/// Neither header may speak of another site. Our pages send no referrer, and browsers then write `Origin: null` on their forms
+/// (Fetch §3.2.8); that is believed where the other header, which no page can forge, says where the form was.
 fn is_same_origin(edge: &Edge, request: &HttpRequest) -> bool {
     let headers = request.headers();
-    let origin_fits = headers
-        .get(ORIGIN)
-        .is_none_or(|origin| origin == edge.issuer.origin());
-    let site_fits = headers
-        .get("sec-fetch-site")
-        .is_none_or(|site| site == "same-origin" || site == "none");
+    let site = headers.get("sec-fetch-site");
+    let origin_fits = headers.get(ORIGIN).is_none_or(|origin| {
+        origin == edge.issuer.origin()
+            || (origin == "null" && site.is_some_and(|site| site == "same-origin"))
+    });
+    let site_fits = site.is_none_or(|site| site == "same-origin" || site == "none");
     origin_fits && site_fits
 }
 
