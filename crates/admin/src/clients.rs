@@ -39,8 +39,12 @@ impl ClientChange {
         ClientRegistration {
             client_id: old.client_id.clone(),
             name: change.name.unwrap_or_else(|| old.name.clone()),
-            grant_types: change.grant_types.unwrap_or_else(|| old.grant_types.clone()),
-            redirect_uris: change.redirect_uris.unwrap_or_else(|| old.redirect_uris.clone()),
+            grant_types: change
+                .grant_types
+                .unwrap_or_else(|| old.grant_types.clone()),
+            redirect_uris: change
+                .redirect_uris
+                .unwrap_or_else(|| old.redirect_uris.clone()),
             post_logout_redirect_uris: change
                 .post_logout_redirect_uris
                 .unwrap_or_else(|| old.post_logout_redirect_uris.clone()),
@@ -49,7 +53,9 @@ impl ClientChange {
             resources: change.resources.unwrap_or_else(|| old.resources.clone()),
             implicit_consent: change.implicit_consent.unwrap_or(old.implicit_consent),
             session_bound: change.session_bound.unwrap_or(old.session_bound),
-            access_token_lifetime: change.access_token_lifetime.unwrap_or(old.access_token_lifetime),
+            access_token_lifetime: change
+                .access_token_lifetime
+                .unwrap_or(old.access_token_lifetime),
             refresh_lifetime: change.refresh_lifetime.unwrap_or(old.refresh_lifetime),
         }
     }
@@ -66,9 +72,15 @@ pub struct AddedClient {
 fn check(registration: &ClientRegistration, confidential: bool) -> Result<(), AdminError> {
     check_name("client_id", &registration.client_id)?;
     check_display("name", &registration.name)?;
-    for uri in registration.redirect_uris.iter().chain(&registration.post_logout_redirect_uris) {
+    for uri in registration
+        .redirect_uris
+        .iter()
+        .chain(&registration.post_logout_redirect_uris)
+    {
         check_registration(uri).map_err(|refusal| {
-            AdminError::invalid(format!("the redirect URI `{uri}` cannot be registered: {refusal}"))
+            AdminError::invalid(format!(
+                "the redirect URI `{uri}` cannot be registered: {refusal}"
+            ))
         })?;
     }
     for origin in &registration.origins {
@@ -122,7 +134,11 @@ fn check_known(
         resource(read, owner, resource_id)?;
     }
     let known = read.scope_list(owner)?;
-    for scope in registration.scopes.iter().filter(|scope| *scope != OFFLINE_ACCESS) {
+    for scope in registration
+        .scopes
+        .iter()
+        .filter(|scope| *scope != OFFLINE_ACCESS)
+    {
         if !known.iter().any(|own| own.name == scope) {
             return Err(AdminError::invalid(format!(
                 "there is no scope `{scope}` yet; add it first: curfew scope add {scope} --description \"…\""
@@ -140,7 +156,9 @@ fn narrows(old: &ClientRegistration, new: &ClientRegistration) -> bool {
         (None, Some(_)) => true,
         (Some(old), Some(new)) => new < old,
     };
-    old.grant_types.iter().any(|grant| !new.grant_types.contains(grant))
+    old.grant_types
+        .iter()
+        .any(|grant| !new.grant_types.contains(grant))
         || lost(&old.redirect_uris, &new.redirect_uris)
         || lost(&old.origins, &new.origins)
         || lost(&old.resources, &new.resources)
@@ -152,7 +170,11 @@ fn narrows(old: &ClientRegistration, new: &ClientRegistration) -> bool {
 }
 
 /// The client of that `client_id` in the tenant.
-pub(crate) fn client(read: &mut Read<'_>, owner: TenantId, client_id: &str) -> Result<Client, AdminError> {
+pub(crate) fn client(
+    read: &mut Read<'_>,
+    owner: TenantId,
+    client_id: &str,
+) -> Result<Client, AdminError> {
     read.client_by_client_id(client_id)?
         .filter(|client| client.tenant_id == owner)
         .ok_or_else(|| AdminError::not_found("client", client_id))
@@ -174,7 +196,10 @@ impl Admin {
                 scopes: Some(new.registration.scopes.to_string()),
                 ..entry.clone()
             })?;
-            Ok(AddedClient { client: client(write, owner.id, &new.registration.client_id)?, secret })
+            Ok(AddedClient {
+                client: client(write, owner.id, &new.registration.client_id)?,
+                secret,
+            })
         })
     }
 
@@ -197,7 +222,9 @@ impl Admin {
         &self,
         (tenant_slug, client_id): (&str, &str),
         event: AuditEvent,
-        job: impl Fn(&mut Write<'_>, &Client) -> Result<(T, Option<String>), AdminError> + Send + 'static,
+        job: impl Fn(&mut Write<'_>, &Client) -> Result<(T, Option<String>), AdminError>
+        + Send
+        + 'static,
     ) -> Result<T, AdminError> {
         let (tenant_slug, client_id) = (tenant_slug.to_owned(), client_id.to_owned());
         let entry = self.entry(event);
@@ -216,7 +243,11 @@ impl Admin {
     }
 
     /// Changes a registration. Answers whether something was taken away, which ends all its tokens (A20).
-    pub fn client_change(&self, at: (&str, &str), change: ClientChange) -> Result<bool, AdminError> {
+    pub fn client_change(
+        &self,
+        at: (&str, &str),
+        change: ClientChange,
+    ) -> Result<bool, AdminError> {
         self.client_write(at, AuditEvent::ClientChanged, move |write, found| {
             let new = change.apply(&found.registration);
             check(&new, found.confidential)?;

@@ -26,15 +26,69 @@ fn s21_14_client_credentials_are_for_confidential_clients() {
 #[test]
 fn a_registration_that_cannot_work_is_refused() {
     let broken: Vec<(&str, ClientRegistration)> = vec![
-        ("no grant", ClientRegistration { grant_types: Vec::new(), ..web() }),
-        ("no redirect URI", ClientRegistration { redirect_uris: Vec::new(), ..web() }),
-        ("refresh alone", ClientRegistration { grant_types: vec![GrantType::RefreshToken], ..web() }),
-        ("bad redirect", ClientRegistration { redirect_uris: vec!["http://app.example/".into()], ..web() }),
-        ("bad logout", ClientRegistration { post_logout_redirect_uris: vec!["/x".into()], ..web() }),
-        ("bad origin", ClientRegistration { origins: vec!["https://a.example/".into()], ..web() }),
-        ("bad id", ClientRegistration { client_id: "a b".into(), ..web() }),
-        ("bad name", ClientRegistration { name: " ".into(), ..web() }),
-        ("broad scope", ClientRegistration { scopes: ScopeSet::parse("admin").unwrap(), ..web() }),
+        (
+            "no grant",
+            ClientRegistration {
+                grant_types: Vec::new(),
+                ..web()
+            },
+        ),
+        (
+            "no redirect URI",
+            ClientRegistration {
+                redirect_uris: Vec::new(),
+                ..web()
+            },
+        ),
+        (
+            "refresh alone",
+            ClientRegistration {
+                grant_types: vec![GrantType::RefreshToken],
+                ..web()
+            },
+        ),
+        (
+            "bad redirect",
+            ClientRegistration {
+                redirect_uris: vec!["http://app.example/".into()],
+                ..web()
+            },
+        ),
+        (
+            "bad logout",
+            ClientRegistration {
+                post_logout_redirect_uris: vec!["/x".into()],
+                ..web()
+            },
+        ),
+        (
+            "bad origin",
+            ClientRegistration {
+                origins: vec!["https://a.example/".into()],
+                ..web()
+            },
+        ),
+        (
+            "bad id",
+            ClientRegistration {
+                client_id: "a b".into(),
+                ..web()
+            },
+        ),
+        (
+            "bad name",
+            ClientRegistration {
+                name: " ".into(),
+                ..web()
+            },
+        ),
+        (
+            "broad scope",
+            ClientRegistration {
+                scopes: ScopeSet::parse("admin").unwrap(),
+                ..web()
+            },
+        ),
     ];
     assert!(check(&web(), false).is_ok());
     for (what, registration) in broken {
@@ -45,11 +99,26 @@ fn a_registration_that_cannot_work_is_refused() {
 #[test]
 fn a20_taking_something_away_narrows_and_giving_does_not() {
     let narrowing: Vec<ClientRegistration> = vec![
-        ClientRegistration { grant_types: vec![GrantType::AuthorizationCode], ..web() },
-        ClientRegistration { redirect_uris: vec!["https://app.example/other".into()], ..web() },
-        ClientRegistration { scopes: ScopeSet::parse("a").unwrap(), ..web() },
-        ClientRegistration { session_bound: true, ..web() },
-        ClientRegistration { access_token_lifetime: Some(Lifetime::from_seconds(5)), ..web() },
+        ClientRegistration {
+            grant_types: vec![GrantType::AuthorizationCode],
+            ..web()
+        },
+        ClientRegistration {
+            redirect_uris: vec!["https://app.example/other".into()],
+            ..web()
+        },
+        ClientRegistration {
+            scopes: ScopeSet::parse("a").unwrap(),
+            ..web()
+        },
+        ClientRegistration {
+            session_bound: true,
+            ..web()
+        },
+        ClientRegistration {
+            access_token_lifetime: Some(Lifetime::from_seconds(5)),
+            ..web()
+        },
     ];
     for new in narrowing {
         assert!(narrows(&web(), &new), "{new:?}");

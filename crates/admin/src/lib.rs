@@ -43,7 +43,11 @@ pub struct Admin {
 impl Admin {
     /// For the command line: whoever can read the keys may do everything.
     pub const fn for_command_line(store: Store, rules: LifetimeRules) -> Self {
-        Self { store, rules, by: AuthenticatedBy::CommandLine }
+        Self {
+            store,
+            rules,
+            by: AuthenticatedBy::CommandLine,
+        }
     }
 
     pub const fn store(&self) -> &Store {
@@ -80,14 +84,23 @@ impl Admin {
 
 /// The tenant of that slug, which must not be deleted.
 fn tenant(read: &mut Read<'_>, slug: &str) -> Result<Tenant, AdminError> {
-    read.tenant_by_slug(slug)?.ok_or_else(|| AdminError::not_found("tenant", slug))
+    read.tenant_by_slug(slug)?
+        .ok_or_else(|| AdminError::not_found("tenant", slug))
 }
 
 /// Turns the schema's "somebody is there already" into a sentence.
-fn taken<T>(result: Result<T, StoreError>, noun: &'static str, name: &str) -> Result<T, AdminError> {
+fn taken<T>(
+    result: Result<T, StoreError>,
+    noun: &'static str,
+    name: &str,
+) -> Result<T, AdminError> {
     result.map_err(|error| {
         if error.is_unique_violation() {
-            AdminError::Exists { noun, name: name.to_owned(), source: error }
+            AdminError::Exists {
+                noun,
+                name: name.to_owned(),
+                source: error,
+            }
         } else {
             AdminError::Store(error)
         }
@@ -95,9 +108,16 @@ fn taken<T>(result: Result<T, StoreError>, noun: &'static str, name: &str) -> Re
 }
 
 /// Refuses a step between two states that is none.
-fn check_step(noun: &'static str, name: &str, now: OwnerStatus, next: OwnerStatus) -> Result<(), AdminError> {
+fn check_step(
+    noun: &'static str,
+    name: &str,
+    now: OwnerStatus,
+    next: OwnerStatus,
+) -> Result<(), AdminError> {
     if now == next {
-        return Err(AdminError::Invalid(format!("{noun} `{name}` is {now} already; there is nothing to do")));
+        return Err(AdminError::Invalid(format!(
+            "{noun} `{name}` is {now} already; there is nothing to do"
+        )));
     }
     Ok(())
 }

@@ -54,8 +54,15 @@ impl Admin {
             let inserted = write.resource_server_insert(owner.id, resource_id, identifier, name);
             let (_, secret) = taken(inserted, "resource", resource_id)?;
             let detail = Some(resource_id.clone());
-            write.audit(&AuditEntry { tenant_id: Some(owner.id), detail, ..entry.clone() })?;
-            Ok(AddedResource { server: resource(write, owner.id, resource_id)?, secret })
+            write.audit(&AuditEntry {
+                tenant_id: Some(owner.id),
+                detail,
+                ..entry.clone()
+            })?;
+            Ok(AddedResource {
+                server: resource(write, owner.id, resource_id)?,
+                secret,
+            })
         })
     }
 
@@ -66,7 +73,11 @@ impl Admin {
         })
     }
 
-    pub fn resource_show(&self, tenant_slug: &str, resource_id: &str) -> Result<ResourceServer, AdminError> {
+    pub fn resource_show(
+        &self,
+        tenant_slug: &str,
+        resource_id: &str,
+    ) -> Result<ResourceServer, AdminError> {
         self.read(|read| {
             let owner = tenant(read, tenant_slug)?;
             resource(read, owner.id, resource_id)
@@ -87,7 +98,11 @@ impl Admin {
             let server = resource(write, owner.id, &resource_id)?;
             let done = job(write, &server)?;
             let detail = Some(resource_id.clone());
-            write.audit(&AuditEntry { tenant_id: Some(owner.id), detail, ..entry.clone() })?;
+            write.audit(&AuditEntry {
+                tenant_id: Some(owner.id),
+                detail,
+                ..entry.clone()
+            })?;
             Ok(done)
         })
     }
@@ -102,19 +117,31 @@ impl Admin {
     }
 
     /// Disables, enables or deletes. Every step ends what was meant for it.
-    pub fn resource_set_status(&self, at: (&str, &str), next: OwnerStatus) -> Result<(), AdminError> {
-        self.resource_write(at, AuditEvent::ResourceStatusChanged, move |write, server| {
-            check_step("resource", &server.resource_id, server.status, next)?;
-            Ok(write.resource_server_set_status(server.key, next)?)
-        })
+    pub fn resource_set_status(
+        &self,
+        at: (&str, &str),
+        next: OwnerStatus,
+    ) -> Result<(), AdminError> {
+        self.resource_write(
+            at,
+            AuditEvent::ResourceStatusChanged,
+            move |write, server| {
+                check_step("resource", &server.resource_id, server.status, next)?;
+                Ok(write.resource_server_set_status(server.key, next)?)
+            },
+        )
     }
 
     /// A new secret; the old one stays good for the configured overlap.
     pub fn resource_rotate_secret(&self, at: (&str, &str)) -> Result<OpaqueToken, AdminError> {
         let LifetimeRules { secret_overlap, .. } = self.rules;
-        self.resource_write(at, AuditEvent::ResourceSecretRotated, move |write, server| {
-            let overlap_ends_at = write.now().after(secret_overlap);
-            Ok(write.resource_server_rotate_secret(server, overlap_ends_at)?)
-        })
+        self.resource_write(
+            at,
+            AuditEvent::ResourceSecretRotated,
+            move |write, server| {
+                let overlap_ends_at = write.now().after(secret_overlap);
+                Ok(write.resource_server_rotate_secret(server, overlap_ends_at)?)
+            },
+        )
     }
 }

@@ -44,7 +44,11 @@ impl Admin {
             };
             taken(write.scope_insert(owner.id, &scope), "scope", &scope.name)?;
             let scopes = Some(scope.name.clone());
-            write.audit(&AuditEntry { tenant_id: Some(owner.id), scopes, ..entry.clone() })?;
+            write.audit(&AuditEntry {
+                tenant_id: Some(owner.id),
+                scopes,
+                ..entry.clone()
+            })?;
             Ok(scope)
         })
     }
@@ -57,11 +61,19 @@ impl Admin {
     }
 
     pub fn scope_show(&self, tenant_slug: &str, name: &str) -> Result<Scope, AdminError> {
-        let found = self.scope_list(tenant_slug)?.into_iter().find(|scope| scope.name == name);
+        let found = self
+            .scope_list(tenant_slug)?
+            .into_iter()
+            .find(|scope| scope.name == name);
         found.ok_or_else(|| AdminError::not_found("scope", name))
     }
 
-    pub fn scope_change(&self, tenant_slug: &str, name: &str, change: ScopeChange) -> Result<Scope, AdminError> {
+    pub fn scope_change(
+        &self,
+        tenant_slug: &str,
+        name: &str,
+        change: ScopeChange,
+    ) -> Result<Scope, AdminError> {
         if let Some(description) = &change.description {
             check_display("description", description)?;
         }
@@ -69,13 +81,20 @@ impl Admin {
         let entry = self.entry(AuditEvent::ScopeChanged);
         self.write(move |write| {
             let owner = tenant(write, &tenant_slug)?;
-            let old = write.scope_list(owner.id)?.into_iter().find(|scope| scope.name == name);
+            let old = write
+                .scope_list(owner.id)?
+                .into_iter()
+                .find(|scope| scope.name == name);
             let mut scope = old.ok_or_else(|| AdminError::not_found("scope", &name))?;
             scope.description = change.description.clone().unwrap_or(scope.description);
             scope.max_lifetime = change.max_lifetime.unwrap_or(scope.max_lifetime);
             write.scope_update(owner.id, &scope)?;
             let scopes = Some(scope.name.clone());
-            write.audit(&AuditEntry { tenant_id: Some(owner.id), scopes, ..entry.clone() })?;
+            write.audit(&AuditEntry {
+                tenant_id: Some(owner.id),
+                scopes,
+                ..entry.clone()
+            })?;
             Ok(scope)
         })
     }
@@ -89,7 +108,11 @@ impl Admin {
                 return Err(AdminError::not_found("scope", &name));
             }
             let scopes = Some(name.clone());
-            write.audit(&AuditEntry { tenant_id: Some(owner.id), scopes, ..entry.clone() })?;
+            write.audit(&AuditEntry {
+                tenant_id: Some(owner.id),
+                scopes,
+                ..entry.clone()
+            })?;
             Ok(())
         })
     }

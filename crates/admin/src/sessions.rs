@@ -10,7 +10,11 @@ use crate::{Admin, AdminError, tenant};
 
 impl Admin {
     /// A user's sessions, newest first.
-    pub fn session_list(&self, tenant_slug: &str, username: &str) -> Result<Vec<SessionListing>, AdminError> {
+    pub fn session_list(
+        &self,
+        tenant_slug: &str,
+        username: &str,
+    ) -> Result<Vec<SessionListing>, AdminError> {
         self.read(|read| {
             let owner = tenant(read, tenant_slug)?;
             let user = user(read, owner.id, username)?;
@@ -22,7 +26,9 @@ impl Admin {
     pub fn session_end(&self, id: NodeId) -> Result<usize, AdminError> {
         let entry = self.entry(AuditEvent::SessionEnded);
         self.write(move |write| {
-            let chain = write.node_chain(id)?.filter(|chain| chain.kind == NodeKind::Session);
+            let chain = write
+                .node_chain(id)?
+                .filter(|chain| chain.kind == NodeKind::Session);
             let Some(chain) = chain else {
                 return Err(AdminError::invalid(format!(
                     "there is no session {id}; `curfew session list --user …` shows what there is"

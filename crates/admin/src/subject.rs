@@ -2,9 +2,7 @@
 
 use curfew_policy::liveness::DeadBecause;
 use curfew_policy::status::NodeKind;
-use curfew_protocol::{
-    CodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind,
-};
+use curfew_protocol::{CodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind};
 use curfew_store::nodes::NodeChain;
 use curfew_store::tokens::TokenChain;
 use curfew_store::{KeyedDigest, Read};
@@ -59,7 +57,11 @@ pub struct Standing {
 impl Standing {
     pub(crate) fn of<T>(verdict: Result<T, DeadBecause>) -> Self {
         let Err(because) = verdict else {
-            return Self { alive: true, dead_because: None, cause: None };
+            return Self {
+                alive: true,
+                dead_because: None,
+                cause: None,
+            };
         };
         let cause = match because {
             DeadBecause::TokenEnded(cause) | DeadBecause::NodeEnded(cause) => Some(cause),
@@ -70,12 +72,20 @@ impl Standing {
             | DeadBecause::OwnerNotActive(_)
             | DeadBecause::OwnerEpochMoved(_) => None,
         };
-        Self { alive: false, dead_because: Some(because.as_str()), cause }
+        Self {
+            alive: false,
+            dead_because: Some(because.as_str()),
+            cause,
+        }
     }
 
     /// Dead for a reason that only its own kind knows.
     pub(crate) const fn dead(because: &'static str) -> Self {
-        Self { alive: false, dead_because: Some(because), cause: None }
+        Self {
+            alive: false,
+            dead_because: Some(because),
+            cause: None,
+        }
     }
 }
 
@@ -92,7 +102,10 @@ impl std::fmt::Display for Standing {
 /// What was found behind a text.
 pub(crate) enum Subject {
     Token(TokenChain),
-    Node { chain: NodeChain, standing: Standing },
+    Node {
+        chain: NodeChain,
+        standing: Standing,
+    },
 }
 
 impl Subject {
@@ -139,12 +152,16 @@ fn by_id(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError>
 
 /// A node with its standing; a family and a session also die idle.
 pub(crate) fn node(read: &mut Read<'_>, id: NodeId) -> Result<Option<Subject>, AdminError> {
-    let Some(chain) = read.node_chain(id)? else { return Ok(None) };
+    let Some(chain) = read.node_chain(id)? else {
+        return Ok(None);
+    };
     let now = read.now();
     let mut standing = Standing::of(chain.judge(now));
     if standing.alive
         && chain.kind == NodeKind::Family
-        && read.family(id)?.is_some_and(|family| now.has_reached(family.idle_at))
+        && read
+            .family(id)?
+            .is_some_and(|family| now.has_reached(family.idle_at))
     {
         standing = Standing::dead("refresh_idle");
     }
@@ -152,21 +169,31 @@ pub(crate) fn node(read: &mut Read<'_>, id: NodeId) -> Result<Option<Subject>, A
 }
 
 fn fits(read: &Read<'_>, kind: TokenKind, parsed: &ParsedToken, stored: KeyedDigest) -> bool {
-    read.keys().verify(kind, &parsed.selector, &parsed.secret, stored)
+    read.keys()
+        .verify(kind, &parsed.selector, &parsed.secret, stored)
 }
 
 fn access_token(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
     let kind = TokenKind::AccessToken;
-    let Ok(parsed) = ParsedToken::parse(kind, text) else { return Ok(None) };
+    let Ok(parsed) = ParsedToken::parse(kind, text) else {
+        return Ok(None);
+    };
     let token = read.token_chain(TokenId::from_bytes(parsed.selector))?;
-    Ok(token.filter(|token| fits(read, kind, &parsed, token.digest)).map(Subject::Token))
+    Ok(token
+        .filter(|token| fits(read, kind, &parsed, token.digest))
+        .map(Subject::Token))
 }
 
 fn session(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
     let kind = TokenKind::Session;
-    let Ok(parsed) = ParsedToken::parse(kind, text) else { return Ok(None) };
+    let Ok(parsed) = ParsedToken::parse(kind, text) else {
+        return Ok(None);
+    };
     let id = NodeId::from_bytes(parsed.selector);
-    match read.session(id)?.filter(|session| fits(read, kind, &parsed, session.digest)) {
+    match read
+        .session(id)?
+        .filter(|session| fits(read, kind, &parsed, session.digest))
+    {
         Some(_) => node(read, id),
         None => Ok(None),
     }
@@ -174,7 +201,9 @@ fn session(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminErro
 
 fn code(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
     let kind = TokenKind::AuthorizationCode;
-    let Ok(parsed) = ParsedToken::parse(kind, text) else { return Ok(None) };
+    let Ok(parsed) = ParsedToken::parse(kind, text) else {
+        return Ok(None);
+    };
     let code = read.code(CodeId::from_bytes(parsed.selector))?;
     let Some(code) = code.filter(|code| fits(read, kind, &parsed, code.digest)) else {
         return Ok(None);
@@ -185,17 +214,26 @@ fn code(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> 
     Ok(Some(Subject::Node { chain, standing }))
 }
 
-fn code_standing(consumed_at: Option<Timestamp>, expires_at: Timestamp, now: Timestamp) -> Option<Standing> {
+fn code_standing(
+    consumed_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Option<Standing> {
     if consumed_at.is_some() {
         return Some(Standing::dead("code_redeemed"));
     }
-    now.has_reached(expires_at).then(|| Standing::dead("code_expired"))
+    now.has_reached(expires_at)
+        .then(|| Standing::dead("code_expired"))
 }
 
 /// The tag proves that an older generation was issued here; the present one must show its secret.
 fn refresh_token(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
-    let Ok(parsed) = ParsedRefresh::parse(text) else { return Ok(None) };
-    let Some(family) = read.family(parsed.family)? else { return Ok(None) };
+    let Ok(parsed) = ParsedRefresh::parse(text) else {
+        return Ok(None);
+    };
+    let Some(family) = read.family(parsed.family)? else {
+        return Ok(None);
+    };
     let presented = family.compare(read.keys(), &parsed);
     let is_present = presented.generation == family.state.generation;
     if !presented.tag_is_ours || (is_present && !presented.is_current_secret) {
@@ -204,7 +242,10 @@ fn refresh_token(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, Adm
     let found = node(read, parsed.family)?;
     Ok(match found {
         Some(Subject::Node { chain, standing }) if standing.alive && !is_present => {
-            Some(Subject::Node { chain, standing: Standing::dead("refresh_rotated") })
+            Some(Subject::Node {
+                chain,
+                standing: Standing::dead("refresh_rotated"),
+            })
         }
         other => other,
     })

@@ -31,7 +31,10 @@ impl Admin {
         let entry = self.entry(AuditEvent::TenantAdded);
         self.write(move |write| {
             let id = taken(write.tenant_insert(&slug, &name), "tenant", &slug)?;
-            write.audit(&AuditEntry { tenant_id: Some(id), ..entry.clone() })?;
+            write.audit(&AuditEntry {
+                tenant_id: Some(id),
+                ..entry.clone()
+            })?;
             tenant(write, &slug)
         })
     }
@@ -63,7 +66,10 @@ impl Admin {
             if limits != old.limits {
                 write.tenant_set_limits(&old, &limits)?;
             }
-            write.audit(&AuditEntry { tenant_id: Some(old.id), ..entry.clone() })?;
+            write.audit(&AuditEntry {
+                tenant_id: Some(old.id),
+                ..entry.clone()
+            })?;
             tenant(write, &slug)
         })
     }

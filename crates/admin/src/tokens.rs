@@ -90,7 +90,13 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
         ),
         Subject::Node { chain, standing } => {
             let (scopes, audiences) = granted(read, chain)?;
-            (Kind::of_node(chain.kind), chain.id.to_string(), *standing, scopes, audiences)
+            (
+                Kind::of_node(chain.kind),
+                chain.id.to_string(),
+                *standing,
+                scopes,
+                audiences,
+            )
         }
     };
     let (created_at, expires_at) = span(subject);
@@ -103,7 +109,11 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
         username: chain.user.as_ref().map(|user| user.username.clone()),
         client_id: chain.client.as_ref().map(|client| client.client_id.clone()),
         scopes,
-        audience: audiences.0.into_iter().map(|audience| audience.identifier).collect(),
+        audience: audiences
+            .0
+            .into_iter()
+            .map(|audience| audience.identifier)
+            .collect(),
         created_at: created_at.seconds(),
         expires_at: expires_at.seconds(),
     })
@@ -117,7 +127,10 @@ const fn span(subject: &Subject) -> (Timestamp, Timestamp) {
 }
 
 /// What an approval or a family allows.
-fn granted(read: &mut Read<'_>, chain: &NodeChain) -> Result<(Option<String>, Audiences), AdminError> {
+fn granted(
+    read: &mut Read<'_>,
+    chain: &NodeChain,
+) -> Result<(Option<String>, Audiences), AdminError> {
     if let Some(family) = read.family(chain.id)? {
         return Ok((Some(family.scopes.to_string()), family.audiences));
     }
@@ -154,11 +167,19 @@ impl Admin {
                 Subject::Token(token) => {
                     row.token_id = Some(token.id);
                     let ended = write.token_end(token.id, DeathCause::EndedByAdministrator)?;
-                    Revoked { kind: Kind::AccessToken, id: token.id.to_string(), ended }
+                    Revoked {
+                        kind: Kind::AccessToken,
+                        id: token.id.to_string(),
+                        ended,
+                    }
                 }
                 Subject::Node { chain, .. } => {
                     let ended = write.node_end(chain.id, DeathCause::EndedByAdministrator)? > 0;
-                    Revoked { kind: Kind::of_node(chain.kind), id: chain.id.to_string(), ended }
+                    Revoked {
+                        kind: Kind::of_node(chain.kind),
+                        id: chain.id.to_string(),
+                        ended,
+                    }
                 }
             };
             write.audit(&row)?;
@@ -215,12 +236,18 @@ impl Admin {
 }
 
 fn listed_token(read: &mut Read<'_>, id: TokenId) -> Result<Option<ListedToken>, AdminError> {
-    let Some(token) = read.token_chain(id)? else { return Ok(None) };
+    let Some(token) = read.token_chain(id)? else {
+        return Ok(None);
+    };
     Ok(Some(ListedToken {
         id: id.to_string(),
         node: token.node.id.to_string(),
         node_kind: Kind::of_node(token.node.kind),
-        client_id: token.node.client.as_ref().map(|client| client.client_id.clone()),
+        client_id: token
+            .node
+            .client
+            .as_ref()
+            .map(|client| client.client_id.clone()),
         scopes: token.scopes.clone(),
         expires_at: token.facts.expires_at.seconds(),
         standing: Standing::of(token.judge(read.now())),
@@ -234,15 +261,25 @@ struct Tree {
 impl Tree {
     fn push(&mut self, read: &Read<'_>, subject: &Subject, depth: usize, edge: Edge) {
         let (kind, id, standing) = match subject {
-            Subject::Token(token) => {
-                (Kind::AccessToken, token.id.to_string(), Standing::of(token.judge(read.now())))
-            }
+            Subject::Token(token) => (
+                Kind::AccessToken,
+                token.id.to_string(),
+                Standing::of(token.judge(read.now())),
+            ),
             Subject::Node { chain, standing } => {
                 (Kind::of_node(chain.kind), chain.id.to_string(), *standing)
             }
         };
         let expires_at = span(subject).1.seconds();
-        self.rows.push(LineageRow { depth, edge, kind, id, standing, expires_at, asked: false });
+        self.rows.push(LineageRow {
+            depth,
+            edge,
+            kind,
+            id,
+            standing,
+            expires_at,
+            asked: false,
+        });
     }
 
     /// From the topmost ancestor down to the subject, one row each.
@@ -276,14 +313,24 @@ impl Tree {
         }
     }
 
-    fn below_token(&mut self, read: &mut Read<'_>, id: TokenId, depth: usize) -> Result<(), AdminError> {
+    fn below_token(
+        &mut self,
+        read: &mut Read<'_>,
+        id: TokenId,
+        depth: usize,
+    ) -> Result<(), AdminError> {
         for child in read.node_ids_minted_by(id)? {
             self.child(read, child, depth, Edge::Minted)?;
         }
         Ok(())
     }
 
-    fn below_node(&mut self, read: &mut Read<'_>, chain: &NodeChain, depth: usize) -> Result<(), AdminError> {
+    fn below_node(
+        &mut self,
+        read: &mut Read<'_>,
+        chain: &NodeChain,
+        depth: usize,
+    ) -> Result<(), AdminError> {
         for id in read.token_ids_latest(chain.id, TOKENS_SHOWN)? {
             if let Some(token) = read.token_chain(id)? {
                 self.push(read, &Subject::Token(token), depth, Edge::Binding);
@@ -291,14 +338,30 @@ impl Tree {
             }
         }
         for child in read.node_ids_below(chain.id, chain.user.as_ref().map(|user| user.id))? {
-            let recorded =
-                read.node_listing(child)?.is_some_and(|listing| listing.parent_id != Some(chain.id));
-            self.child(read, child, depth, if recorded { Edge::Recorded } else { Edge::Binding })?;
+            let recorded = read
+                .node_listing(child)?
+                .is_some_and(|listing| listing.parent_id != Some(chain.id));
+            self.child(
+                read,
+                child,
+                depth,
+                if recorded {
+                    Edge::Recorded
+                } else {
+                    Edge::Binding
+                },
+            )?;
         }
         Ok(())
     }
 
-    fn child(&mut self, read: &mut Read<'_>, id: NodeId, depth: usize, edge: Edge) -> Result<(), AdminError> {
+    fn child(
+        &mut self,
+        read: &mut Read<'_>,
+        id: NodeId,
+        depth: usize,
+        edge: Edge,
+    ) -> Result<(), AdminError> {
         if let Some(subject) = node(read, id)? {
             self.push(read, &subject, depth, edge);
             self.below_node(read, subject.node(), depth + 1)?;
@@ -308,7 +371,10 @@ impl Tree {
 }
 
 /// What a subject hangs on, and how.
-fn parent_of(read: &mut Read<'_>, subject: &Subject) -> Result<Option<(Subject, Edge)>, AdminError> {
+fn parent_of(
+    read: &mut Read<'_>,
+    subject: &Subject,
+) -> Result<Option<(Subject, Edge)>, AdminError> {
     let chain = match subject {
         Subject::Token(token) => {
             return Ok(node(read, token.node.id)?.map(|parent| (parent, Edge::Binding)));
@@ -320,7 +386,9 @@ fn parent_of(read: &mut Read<'_>, subject: &Subject) -> Result<Option<(Subject, 
     {
         return Ok(Some((Subject::Token(token), Edge::Minted)));
     }
-    let Some(listing) = read.node_listing(chain.id)? else { return Ok(None) };
+    let Some(listing) = read.node_listing(chain.id)? else {
+        return Ok(None);
+    };
     let (id, edge) = match (listing.parent_id, listing.recorded_parent_id) {
         (Some(id), _) => (id, Edge::Binding),
         (None, Some(id)) => (id, Edge::Recorded),

@@ -78,7 +78,11 @@ fn deleted_user(read: &mut Read<'_>, owner: TenantId, name: &str) -> Result<User
     }
 }
 
-fn invite(write: &mut Write<'_>, rules: &LifetimeRules, user: &User) -> Result<OpaqueToken, AdminError> {
+fn invite(
+    write: &mut Write<'_>,
+    rules: &LifetimeRules,
+    user: &User,
+) -> Result<OpaqueToken, AdminError> {
     let expires_at = rules
         .expires_at(Credential::Invitation, write.now(), Caps::default())
         .map_err(|refusal| AdminError::invalid(refusal.to_string()))?;
@@ -86,13 +90,20 @@ fn invite(write: &mut Write<'_>, rules: &LifetimeRules, user: &User) -> Result<O
 }
 
 impl Admin {
-    pub fn user_add(&self, tenant_slug: &str, new: NewUserRequest) -> Result<AddedUser, AdminError> {
+    pub fn user_add(
+        &self,
+        tenant_slug: &str,
+        new: NewUserRequest,
+    ) -> Result<AddedUser, AdminError> {
         check_name("username", &new.username)?;
         let name = new.name.clone().unwrap_or_else(|| new.username.clone());
         check_display("name", &name)?;
         let email_key = new.email.as_deref().map(email_key).transpose()?;
         let (tenant_slug, rules) = (tenant_slug.to_owned(), self.rules);
-        let (added, invited) = (self.entry(AuditEvent::UserAdded), self.entry(AuditEvent::InvitationMade));
+        let (added, invited) = (
+            self.entry(AuditEvent::UserAdded),
+            self.entry(AuditEvent::InvitationMade),
+        );
         self.write(move |write| {
             let owner = tenant(write, &tenant_slug)?;
             let inserted = write.user_insert(&NewUser {
@@ -105,13 +116,20 @@ impl Admin {
                 password_hash: new.password_hash.clone(),
             });
             let id = taken(inserted, "user", &new.username)?;
-            let row = AuditEntry { tenant_id: Some(owner.id), user_id: Some(id), ..added.clone() };
+            let row = AuditEntry {
+                tenant_id: Some(owner.id),
+                user_id: Some(id),
+                ..added.clone()
+            };
             write.audit(&row)?;
             let user = user(write, owner.id, &new.username)?;
             let invitation = match new.password_hash {
                 Some(_) => None,
                 None => {
-                    write.audit(&AuditEntry { event: invited.event, ..row })?;
+                    write.audit(&AuditEntry {
+                        event: invited.event,
+                        ..row
+                    })?;
                     Some(invite(write, &rules, &user)?)
                 }
             };
@@ -169,9 +187,14 @@ impl Admin {
             Some(None) | None => None,
         };
         self.user_write(at, AuditEvent::UserChanged, move |write, found| {
-            let kept = found.email.as_deref().map(|address| (address, canonical(address)));
+            let kept = found
+                .email
+                .as_deref()
+                .map(|address| (address, canonical(address)));
             let email = match &change.email {
-                None => kept.as_ref().map(|(address, key)| (*address, key.as_deref())),
+                None => kept
+                    .as_ref()
+                    .map(|(address, key)| (*address, key.as_deref())),
                 Some(None) => None,
                 Some(Some(address)) => Some((address.as_str(), new_key.as_deref())),
             };
@@ -179,7 +202,11 @@ impl Admin {
             let administrator = change.administrator.unwrap_or(found.administrator);
             let ends = administrator != found.administrator
                 || email.map(|(address, _)| address) != found.email.as_deref();
-            taken(write.user_update(found.id, name, email, administrator), "user", &found.username)?;
+            taken(
+                write.user_update(found.id, name, email, administrator),
+                "user",
+                &found.username,
+            )?;
             if ends {
                 write.user_epoch_raise(found.id)?;
             }
@@ -208,14 +235,20 @@ impl Admin {
         self.write(move |write| {
             let owner = tenant(write, &tenant_slug)?;
             let found = deleted_user(write, owner.id, &name)?;
-            taken(write.user_set_status(found.id, UserStatus::Active), "user", &found.username)?;
+            taken(
+                write.user_set_status(found.id, UserStatus::Active),
+                "user",
+                &found.username,
+            )?;
             write.audit(&AuditEntry {
                 tenant_id: Some(owner.id),
                 user_id: Some(found.id),
                 detail: Some("restored".to_owned()),
                 ..entry.clone()
             })?;
-            write.user(found.id)?.ok_or_else(|| AdminError::not_found("user", &name))
+            write
+                .user(found.id)?
+                .ok_or_else(|| AdminError::not_found("user", &name))
         })
     }
 
@@ -234,10 +267,16 @@ impl Admin {
     }
 
     /// Sets a password that was checked and hashed, and ends what was issued before (A24).
-    pub fn user_set_password(&self, at: (&str, &str), hash: Redacted<String>) -> Result<(), AdminError> {
+    pub fn user_set_password(
+        &self,
+        at: (&str, &str),
+        hash: Redacted<String>,
+    ) -> Result<(), AdminError> {
         self.user_write(at, AuditEvent::PasswordChanged, move |write, found| {
             if found.status == UserStatus::Deleted {
-                return Err(AdminError::invalid("a deleted user has no password; restore the user first"));
+                return Err(AdminError::invalid(
+                    "a deleted user has no password; restore the user first",
+                ));
             }
             write.user_set_password(found.id, &hash)?;
             Ok(((), None))

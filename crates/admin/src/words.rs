@@ -9,7 +9,15 @@ use crate::AdminError;
 pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Words so broad that a token with them could do anything (E02).
-const TOO_BROAD: &[&str] = &["admin", "administrator", "all", "everything", "root", "superuser", "full"];
+const TOO_BROAD: &[&str] = &[
+    "admin",
+    "administrator",
+    "all",
+    "everything",
+    "root",
+    "superuser",
+    "full",
+];
 
 /// An identifier on the wire.
 pub(crate) fn check_name(what: &str, text: &str) -> Result<(), AdminError> {
@@ -24,7 +32,8 @@ pub(crate) fn check_name(what: &str, text: &str) -> Result<(), AdminError> {
 /// What people read: any language, but no control characters.
 pub(crate) fn check_display(what: &str, text: &str) -> Result<(), AdminError> {
     let length = text.chars().count();
-    if (1..=200).contains(&length) && !text.chars().any(char::is_control) && !text.trim().is_empty() {
+    if (1..=200).contains(&length) && !text.chars().any(char::is_control) && !text.trim().is_empty()
+    {
         return Ok(());
     }
     Err(AdminError::invalid(format!(
@@ -53,7 +62,10 @@ pub(crate) fn check_origin(text: &str) -> Result<(), AdminError> {
     let exact = url_origin(text).is_some_and(|origin| origin == text);
     let loopback = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
         .iter()
-        .any(|host| text.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+        .any(|host| {
+            text.strip_prefix(host)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        });
     if exact && (text.starts_with("https://") || loopback) {
         return Ok(());
     }
@@ -65,7 +77,11 @@ pub(crate) fn check_origin(text: &str) -> Result<(), AdminError> {
 
 fn url_origin(text: &str) -> Option<String> {
     let plain = text.bytes().all(|b| (0x21..=0x7e).contains(&b)) && !text.contains(['*', '@']);
-    if plain { curfew_policy::redirect::origin(text) } else { None }
+    if plain {
+        curfew_policy::redirect::origin(text)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +90,9 @@ mod tests {
 
     #[test]
     fn e02_wildcards_and_words_for_everything_are_no_scopes() {
-        for name in ["*", "notes:*", "admin", "Admin", "all", "root", "", "a b", "a\"b", "ä"] {
+        for name in [
+            "*", "notes:*", "admin", "Admin", "all", "root", "", "a b", "a\"b", "ä",
+        ] {
             assert!(check_scope(name).is_err(), "{name:?}");
         }
         for name in ["notes:read", "admin:users:read", "offline_access"] {
@@ -84,12 +102,25 @@ mod tests {
 
     #[test]
     fn origins_are_exact() {
-        for origin in ["https://a.example", "https://a.example:8443", "http://127.0.0.1:8081", "http://[::1]:1"] {
+        for origin in [
+            "https://a.example",
+            "https://a.example:8443",
+            "http://127.0.0.1:8081",
+            "http://[::1]:1",
+        ] {
             assert!(check_origin(origin).is_ok(), "{origin}");
         }
         for text in [
-            "https://a.example/", "https://A.example", "https://a.example:443", "http://a.example", "null", "*",
-            "https://*.example", "com.example.app:", "http://127.0.0.1.evil.example", "https://u@a.example",
+            "https://a.example/",
+            "https://A.example",
+            "https://a.example:443",
+            "http://a.example",
+            "null",
+            "*",
+            "https://*.example",
+            "com.example.app:",
+            "http://127.0.0.1.evil.example",
+            "https://u@a.example",
         ] {
             assert!(check_origin(text).is_err(), "{text}");
         }

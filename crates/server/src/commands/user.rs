@@ -1,0 +1,238 @@
+//! `curfew user …`
+
+use clap::{Args, Subcommand};
+use curfew_admin::{NewUserRequest, UserChange};
+use curfew_policy::status::UserStatus;
+use curfew_store::users::User;
+use serde_json::json;
+
+use super::{or_dash, secrets};
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::open::Opened;
+use crate::output::{pairs, time};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a person; without a password, a link to choose one is printed
+    Add(AddArgs),
+    /// List everybody
+    List {
+        /// List those who were deleted
+        #[arg(long)]
+        deleted: bool,
+    },
+    /// Show one, by name or id
+    Show { username: String },
+    /// Change name, address or role; a new address or role ends sessions and tokens
+    Change(ChangeArgs),
+    /// Lock an account: everything of it is dead at once
+    Suspend { username: String },
+    /// Unlock it; what was issued before stays dead
+    Unsuspend { username: String },
+    /// Delete an account; it can be restored, what it held cannot
+    Delete { username: String },
+    /// Bring a deleted account back, without anything it held
+    Restore { username: String },
+    /// A new link with which to choose a password
+    Invite { username: String },
+    /// Set a password, read from the terminal or the standard input
+    SetPassword { username: String },
+    /// End every session and token
+    LogoutEverywhere { username: String },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    username: String,
+    #[arg(long)]
+    email: Option<String>,
+    /// The person's name; the username when left out
+    #[arg(long)]
+    name: Option<String>,
+    /// An administrator
+    #[arg(long)]
+    admin: bool,
+    /// Read a password from the standard input instead of printing a link
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    username: String,
+    #[arg(long)]
+    name: Option<String>,
+    #[arg(long, conflicts_with = "no_email")]
+    email: Option<String>,
+    /// Take the address away
+    #[arg(long)]
+    no_email: bool,
+    /// Make or unmake an administrator
+    #[arg(long, value_name = "true|false")]
+    admin: Option<bool>,
+}
+
+pub(crate) fn run(command: UserCommand, global: &Global) -> Result<(), Failure> {
+    let opened = Opened::open(global)?;
+    let (admin, out) = (&opened.admin, opened.out);
+    let set = |username: &str, next: UserStatus| -> Result<(), Failure> {
+        admin.user_set_status(opened.at(username), next)?;
+        out.done(&format!(
+            "user {username} is {next}; every session and token was ended"
+        ));
+        Ok(())
+    };
+    match command {
+        UserCommand::Add(args) => add(&opened, args)?,
+        UserCommand::List { deleted } => {
+            let users = admin.user_list(&opened.tenant, deleted)?;
+            out.table(
+                &users,
+                &["USERNAME", "NAME", "E-MAIL", "STATUS", "ROLE", "ID"],
+                |user| {
+                    let (username, name) = (user.username.clone(), user.name.clone());
+                    let (email, status) = (or_dash(user.email.as_deref()), user.status.to_string());
+                    vec![
+                        username,
+                        name,
+                        email,
+                        status,
+                        role(user).to_owned(),
+                        user.id.to_string(),
+                    ]
+                },
+            );
+        }
+        UserCommand::Show { username } => {
+            let user = admin.user_show(&opened.tenant, &username)?;
+            out.value(&user, || show(&user));
+        }
+        UserCommand::Change(args) => change(&opened, args)?,
+        UserCommand::Suspend { username } => set(&username, UserStatus::Suspended)?,
+        UserCommand::Unsuspend { username } => set(&username, UserStatus::Active)?,
+        UserCommand::Delete { username } => set(&username, UserStatus::Deleted)?,
+        UserCommand::Restore { username } => {
+            let user = admin.user_restore(&opened.tenant, &username)?;
+            out.value(&user, || {
+                format!(
+                    "{}\n\nNothing that the account held came back.",
+                    show(&user)
+                )
+            });
+        }
+        UserCommand::Invite { username } => {
+            let link = admin.user_invite(opened.at(&username))?;
+            let url = opened.password_link(&link.reveal());
+            let value = json!({ "username": username, "invitation_url": url });
+            out.value(&value, || invitation(&username, &url));
+        }
+        UserCommand::SetPassword { username } => {
+            let user = admin.user_show(&opened.tenant, &username)?;
+            let hash = secrets::new_password(&known(&user), admin.store().entropy())?;
+            admin.user_set_password(opened.at(&username), hash)?;
+            out.done(&format!(
+                "user {username} has a new password; every session and token was ended"
+            ));
+        }
+        UserCommand::LogoutEverywhere { username } => {
+            admin.user_logout_everywhere(opened.at(&username))?;
+            out.done(&format!("every session and token of {username} was ended"));
+        }
+    }
+    Ok(())
+}
+
+fn add(opened: &Opened, args: AddArgs) -> Result<(), Failure> {
+    let entropy = opened.admin.store().entropy();
+    let password_hash = if args.password_stdin {
+        let words: Vec<&str> = std::iter::once(args.username.as_str())
+            .chain(args.email.as_deref())
+            .collect();
+        Some(secrets::new_password(&words, entropy)?)
+    } else {
+        None
+    };
+    let added = opened.admin.user_add(
+        &opened.tenant,
+        NewUserRequest {
+            username: args.username,
+            name: args.name,
+            email: args.email,
+            administrator: args.admin,
+            password_hash,
+        },
+    )?;
+    let url = added
+        .invitation
+        .map(|link| opened.password_link(&link.reveal()));
+    let mut value = json!(added.user);
+    value["user_id"] = json!(added.user.id);
+    value["invitation_url"] = json!(url);
+    opened.out.value(&value, || {
+        let shown = show(&added.user);
+        match url {
+            Some(url) => format!("{shown}\n\n{}", invitation(&added.user.username, &url)),
+            None => shown,
+        }
+    });
+    Ok(())
+}
+
+fn change(opened: &Opened, args: ChangeArgs) -> Result<(), Failure> {
+    let email = if args.no_email {
+        Some(None)
+    } else {
+        args.email.map(Some)
+    };
+    let change = UserChange {
+        name: args.name,
+        email,
+        administrator: args.admin,
+    };
+    let ended = opened
+        .admin
+        .user_change(opened.at(&args.username), change)?;
+    let user = opened.admin.user_show(&opened.tenant, &args.username)?;
+    opened.out.value(&user, || {
+        let told = if ended {
+            "\n\nEvery session and token was ended."
+        } else {
+            ""
+        };
+        format!("{}{told}", show(&user))
+    });
+    Ok(())
+}
+
+fn invitation(username: &str, url: &str) -> String {
+    format!("Hand this link to {username}; it can be used once, to choose a password:\n\n  {url}")
+}
+
+/// Words that everybody knows of a person.
+fn known(user: &User) -> Vec<&str> {
+    std::iter::once(user.username.as_str())
+        .chain(user.email.as_deref())
+        .collect()
+}
+
+const fn role(user: &User) -> &'static str {
+    if user.administrator {
+        "administrator"
+    } else {
+        "user"
+    }
+}
+
+fn show(user: &User) -> String {
+    pairs(&[
+        ("username", user.username.clone()),
+        ("id", user.id.to_string()),
+        ("name", user.name.clone()),
+        ("e-mail", or_dash(user.email.as_deref())),
+        ("status", user.status.to_string()),
+        ("role", role(user).to_owned()),
+        ("added", time(user.created_at.seconds())),
+        ("status since", time(user.status_changed_at.seconds())),
+    ])
+}
