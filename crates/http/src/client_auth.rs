@@ -157,11 +157,7 @@ pub async fn authenticate(
     if let Some(wait) = edge.rates.blocked(&buckets, edge.store.clock().now()) {
         return Err(Problem::too_many_attempts(wait));
     }
-    let client_id = presented.client_id.clone();
-    let found = edge
-        .store
-        .read(move |read| read.client_by_client_id(&client_id))
-        .await?;
+    let found = edge.store.client_by_client_id(&presented.client_id).await?;
     match found {
         Some(client) if is_authentic(edge, realm, &client, presented) => Ok(AuthenticatedClient {
             client,

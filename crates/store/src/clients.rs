@@ -1,5 +1,7 @@
 //! OAuth clients.
 
+use std::collections::HashMap;
+
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{
     ClientKey, Digest, GrantType, Lifetime, OpaqueToken, ScopeSet, TenantId, Timestamp, TokenKind,
@@ -189,6 +191,23 @@ macro_rules! client_query {
             ),
         ))
     };
+}
+
+/// Several at once, for the shared look-ups on PostgreSQL.
+pub(crate) fn clients_by_client_ids(
+    connection: &mut PgConnection,
+    client_ids: &[String],
+) -> Result<HashMap<String, Client>, StoreError> {
+    let rows: Vec<Row> = client_query!()
+        .filter(
+            clients::client_id
+                .eq_any(client_ids)
+                .and(clients::status.ne(Db(OwnerStatus::Deleted))),
+        )
+        .load(connection)?;
+    rows.into_iter()
+        .map(|row| client(row).map(|client| (client.registration.client_id.clone(), client)))
+        .collect()
 }
 
 impl Read<'_> {

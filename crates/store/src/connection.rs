@@ -3,6 +3,8 @@
 //! Diesel's typed queries are written once and compiled for both backends by [`on`](crate::on): the query text, its cached
 //! statement and its types stay those of the concrete backend, so nothing is paid for the choice but one branch.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
@@ -62,6 +64,9 @@ pub(crate) enum SqliteUse {
 
 /// Opens the file. `busy_timeout` comes first: without it, a start under load dies at `journal_mode`.
 pub(crate) fn open_sqlite(path: &Path, purpose: SqliteUse) -> Result<SqliteConnection, StoreError> {
+    if purpose == SqliteUse::Write {
+        make_private(path).map_err(|error| StoreError::Connect(Box::new(error)))?;
+    }
     let url = path.to_string_lossy();
     let mut connection =
         SqliteConnection::establish(&url).map_err(|error| StoreError::Connect(Box::new(error)))?;
@@ -74,6 +79,14 @@ pub(crate) fn open_sqlite(path: &Path, purpose: SqliteUse) -> Result<SqliteConne
         connection.batch_execute("PRAGMA query_only = ON;")?;
     }
     Ok(connection)
+}
+
+/// Makes the file, readable by its owner only, when there is none; SQLite gives its side files the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What every PostgreSQL connection is set to: no statement, lock or idle transaction outlives its welcome, and a commit

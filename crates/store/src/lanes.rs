@@ -1,34 +1,39 @@
-//! The two hot statements, and how concurrent callers of one node share them on PostgreSQL.
+//! The hot statements, and how concurrent callers of one node share them on PostgreSQL.
 //!
 //! A look-up joins a batch that has *not been sent yet*; it never takes an answer that was asked for before it arrived, or
 //! a revocation acknowledged in between would be missed. Mints of one batch share a transaction and so a sync. On SQLite a look-up
 //! runs on the calling thread and a mint is an ordinary job of the writer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use curfew_protocol::{Timestamp, TokenId};
+use curfew_protocol::{TenantId, Timestamp, TokenId};
+use diesel::PgConnection;
 use tokio::sync::oneshot;
 
 use crate::AnyConnection;
+use crate::clients::{Client, clients_by_client_ids};
 use crate::context::Shared;
 use crate::error::StoreError;
 use crate::mint::{HintedMint, MintAnswer, mint_batch};
 use crate::postgres_pool::PostgresPool;
 use crate::resource_servers::{
     ResourceServer, resource_server_by_resource_id, resource_servers_by_resource_ids,
+    resource_servers_of,
 };
+use crate::scopes::{Scope, scopes_of};
 use crate::sqlite_writer::with_reader;
 use crate::tokens::{TokenChain, token_chain, token_chains};
 use crate::{Backend, Store};
 
-/// Look-ups or mints that may wait; one more is answered 503.
+/// Questions or mints that may wait; one more is answered 503.
 const QUEUE: usize = 8_192;
-/// Look-ups or mints in one batch, at the most.
+/// Questions or mints in one batch, at the most.
 const BATCH: usize = 256;
-/// One batch can be on its way while the next one fills.
-const LOOKUP_THREADS: usize = 2;
+/// Introspection has two threads: one batch can be on its way while the next one fills.
+const INTROSPECTION_THREADS: usize = 2;
 
 /// What introspection has to know.
 #[derive(Clone, Debug)]
@@ -40,43 +45,107 @@ pub struct IntrospectionFacts {
     pub now: Timestamp,
 }
 
-struct Lookup {
-    caller: String,
-    token: Option<TokenId>,
-    reply: oneshot::Sender<Result<IntrospectionFacts, StoreError>>,
+/// What a tenant knows of scopes and resource servers, tombstones included.
+#[derive(Clone, Debug)]
+pub struct TenantCatalogue {
+    pub scopes: Vec<Scope>,
+    pub resource_servers: Vec<ResourceServer>,
 }
 
-pub(crate) struct QueuedMint {
-    pub(crate) mint: HintedMint,
-    pub(crate) reply: oneshot::Sender<Result<MintAnswer, StoreError>>,
+type Reply<V> = oneshot::Sender<Result<V, StoreError>>;
+
+/// A question that concurrent callers share: those with equal keys get one answer, and all keys of a batch one statement.
+struct SharedRead<K, V> {
+    questions: SyncSender<(K, Reply<Option<V>>)>,
 }
 
+impl<K, V> SharedRead<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    fn start(
+        (name, threads): (&'static str, usize),
+        pool: &PostgresPool,
+        ask: fn(&mut PgConnection, &[K]) -> Result<HashMap<K, V>, StoreError>,
+    ) -> Self {
+        let (questions, queue) = sync_channel(QUEUE);
+        let queue: Arc<Mutex<Receiver<(K, Reply<Option<V>>)>>> = Arc::new(Mutex::new(queue));
+        for _ in 0..threads {
+            let (pool, queue) = (pool.clone(), Arc::clone(&queue));
+            spawn(name, move || {
+                while let Some(batch) = lock_and_take(&queue) {
+                    answer_all(&pool, ask, batch);
+                }
+            });
+        }
+        Self { questions }
+    }
+
+    async fn ask(&self, key: K) -> Result<Option<V>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        submit(&self.questions, (key, reply))?;
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+fn answer_all<K, V>(
+    pool: &PostgresPool,
+    ask: fn(&mut PgConnection, &[K]) -> Result<HashMap<K, V>, StoreError>,
+    batch: Vec<(K, Reply<Option<V>>)>,
+) where
+    K: Clone + Eq + Hash,
+    V: Clone,
+{
+    let distinct: HashSet<&K> = batch.iter().map(|(key, _)| key).collect();
+    let keys: Vec<K> = distinct.into_iter().cloned().collect();
+    let found = pool.with(|connection| match connection {
+        AnyConnection::Postgres(connection) => ask(connection, &keys),
+        AnyConnection::Sqlite(_) => Err(StoreError::Stopped),
+    });
+    for (key, reply) in batch {
+        let answer = found.as_ref().map(|found| found.get(&key).cloned());
+        // A caller that went away does not want its answer any more.
+        let _ = reply.send(answer.map_err(StoreError::again));
+    }
+}
+
+/// What introspection asks for: the caller, and the token when there is a well-formed one.
+type Asked = (String, Option<TokenId>);
+type Found = (Option<ResourceServer>, Option<TokenChain>);
+
+struct QueuedMint {
+    mint: HintedMint,
+    reply: Reply<MintAnswer>,
+}
+
+/// The threads that serve what is shared, on PostgreSQL.
 pub(crate) struct Lanes {
-    lookups: SyncSender<Lookup>,
+    introspections: SharedRead<Asked, Found>,
+    clients: SharedRead<String, Client>,
+    catalogues: SharedRead<TenantId, Arc<TenantCatalogue>>,
     mints: SyncSender<QueuedMint>,
 }
 
 impl Lanes {
     pub(crate) fn start(pool: &PostgresPool, shared: &Arc<Shared>) -> Self {
-        let (lookups, lookup_queue) = sync_channel(QUEUE);
-        let lookup_queue = Arc::new(Mutex::new(lookup_queue));
-        for _ in 0..LOOKUP_THREADS {
-            let (pool, shared, queue) =
-                (pool.clone(), Arc::clone(shared), Arc::clone(&lookup_queue));
-            spawn("lookups", move || {
-                while let Some(batch) = lock_and_take(&queue) {
-                    serve_lookups(&pool, &shared, batch);
-                }
-            });
-        }
         let (mints, mint_queue) = sync_channel(QUEUE);
-        let (pool, shared) = (pool.clone(), Arc::clone(shared));
+        let (mint_pool, shared) = (pool.clone(), Arc::clone(shared));
         spawn("mints", move || {
             while let Some(batch) = take(&mint_queue) {
-                serve_mints(&pool, &shared, batch);
+                serve_mints(&mint_pool, &shared, batch);
             }
         });
-        Self { lookups, mints }
+        Self {
+            introspections: SharedRead::start(
+                ("introspections", INTROSPECTION_THREADS),
+                pool,
+                introspections,
+            ),
+            clients: SharedRead::start(("clients", 1), pool, clients_by_client_ids),
+            catalogues: SharedRead::start(("catalogues", 1), pool, catalogues),
+            mints,
+        }
     }
 
     pub(crate) fn mint(
@@ -90,9 +159,7 @@ impl Lanes {
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
-    let started = std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body);
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(body);
     if let Err(error) = started {
         tracing::error!(%error, name, "a store thread could not be started");
     }
@@ -116,36 +183,33 @@ fn lock_and_take<T>(queue: &Mutex<Receiver<T>>) -> Option<Vec<T>> {
     take(&*queue.lock().ok()?)
 }
 
-fn serve_lookups(pool: &PostgresPool, shared: &Shared, batch: Vec<Lookup>) {
-    let found = pool.with(|connection| {
-        let AnyConnection::Postgres(connection) = connection else {
-            return Err(StoreError::Stopped);
-        };
-        let mut callers: Vec<&str> = batch.iter().map(|lookup| lookup.caller.as_str()).collect();
-        callers.sort_unstable();
-        callers.dedup();
-        let callers = resource_servers_by_resource_ids(connection, &callers)?;
-        let tokens: Vec<TokenId> = batch.iter().filter_map(|lookup| lookup.token).collect();
-        let tokens = if tokens.is_empty() {
-            HashMap::new()
-        } else {
-            token_chains(connection, &tokens)?
-        };
-        Ok((callers, tokens))
-    });
-    let now = shared.clock.now();
-    for lookup in batch {
-        let answer = found
-            .as_ref()
-            .map_err(StoreError::again)
-            .map(|(callers, tokens)| IntrospectionFacts {
-                caller: callers.get(&lookup.caller).cloned(),
-                token: lookup.token.and_then(|id| tokens.get(&id).cloned()),
-                now,
-            });
-        // A caller that went away does not want its answer any more.
-        let _ = lookup.reply.send(answer);
-    }
+fn introspections(
+    connection: &mut PgConnection,
+    asked: &[Asked],
+) -> Result<HashMap<Asked, Found>, StoreError> {
+    let mut callers: Vec<&str> = asked.iter().map(|(caller, _)| caller.as_str()).collect();
+    callers.sort_unstable();
+    callers.dedup();
+    let callers = resource_servers_by_resource_ids(connection, &callers)?;
+    let ids: Vec<TokenId> = asked.iter().filter_map(|(_, token)| *token).collect();
+    let tokens = if ids.is_empty() { HashMap::new() } else { token_chains(connection, &ids)? };
+    let found = |(caller, token): &Asked| {
+        let token = token.and_then(|id| tokens.get(&id).cloned());
+        (callers.get(caller).cloned(), token)
+    };
+    Ok(asked.iter().map(|asked| (asked.clone(), found(asked))).collect())
+}
+
+fn catalogues(
+    connection: &mut PgConnection,
+    tenants: &[TenantId],
+) -> Result<HashMap<TenantId, Arc<TenantCatalogue>>, StoreError> {
+    let catalogue = |tenant: &TenantId| {
+        let scopes = scopes_of(connection, *tenant)?;
+        let resource_servers = resource_servers_of(connection, *tenant)?;
+        Ok((*tenant, Arc::new(TenantCatalogue { scopes, resource_servers })))
+    };
+    tenants.iter().map(catalogue).collect()
 }
 
 fn serve_mints(pool: &PostgresPool, shared: &Shared, batch: Vec<QueuedMint>) {
@@ -199,16 +263,34 @@ impl Store {
                 })
             }),
             Backend::Postgres { lanes, .. } => {
-                let (reply, answer) = oneshot::channel();
-                submit(
-                    &lanes.lookups,
-                    Lookup {
-                        caller: caller.to_owned(),
-                        token,
-                        reply,
-                    },
-                )?;
-                answer.await.map_err(|_| StoreError::Stopped)?
+                let found = lanes.introspections.ask((caller.to_owned(), token)).await?;
+                let (caller, token) = found.unwrap_or_default();
+                Ok(IntrospectionFacts { caller, token, now: self.clock().now() })
+            }
+        }
+    }
+
+    /// The client of that `client_id` that is not deleted.
+    pub async fn client_by_client_id(&self, client_id: &str) -> Result<Option<Client>, StoreError> {
+        match &self.inner.backend {
+            Backend::Sqlite { .. } => {
+                self.read_blocking(|read| read.client_by_client_id(client_id))
+            }
+            Backend::Postgres { lanes, .. } => lanes.clients.ask(client_id.to_owned()).await,
+        }
+    }
+
+    /// What a tenant knows of scopes and resource servers.
+    pub async fn tenant_catalogue(&self, tenant: TenantId) -> Result<Arc<TenantCatalogue>, StoreError> {
+        match &self.inner.backend {
+            Backend::Sqlite { .. } => self.read_blocking(|read| {
+                let scopes = read.scope_list(tenant)?;
+                let resource_servers = read.resource_server_list(tenant)?;
+                Ok(Arc::new(TenantCatalogue { scopes, resource_servers }))
+            }),
+            Backend::Postgres { lanes, .. } => {
+                let found = lanes.catalogues.ask(tenant).await?;
+                found.ok_or_else(|| StoreError::Corrupt("a tenant without catalogue".to_owned()))
             }
         }
     }

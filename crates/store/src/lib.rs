@@ -54,7 +54,7 @@ pub use context::{Read, Write};
 pub use doctor::{Finding, Invariant};
 pub use error::StoreError;
 pub use keys::{KeyId, KeyedDigest, MacPurpose, ServerKeys, SystemEntropy};
-pub use lanes::IntrospectionFacts;
+pub use lanes::{IntrospectionFacts, TenantCatalogue};
 pub use migrations::{MigrationState, PendingMigration};
 pub use restore::OpenRefusal;
 

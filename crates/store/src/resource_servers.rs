@@ -107,6 +107,18 @@ pub(crate) fn resource_servers_by_resource_ids(
         .collect()
 }
 
+/// All of a tenant, for the shared look-ups on PostgreSQL.
+pub(crate) fn resource_servers_of(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+) -> Result<Vec<ResourceServer>, StoreError> {
+    let rows: Vec<Row> = resource_server_query!()
+        .filter(resource_servers::tenant_id.eq(Db(tenant)))
+        .order(resource_servers::resource_id)
+        .load(connection)?;
+    rows.into_iter().map(resource_server).collect()
+}
+
 impl Read<'_> {
     pub fn resource_server_by_resource_id(
         &mut self,

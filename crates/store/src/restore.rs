@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use curfew_protocol::DEFAULT_TENANT;
@@ -115,7 +116,12 @@ fn read_mark(path: &Path) -> Result<i64, OpenRefusal> {
 fn write_mark(path: &Path, epoch: i64) -> Result<(), OpenRefusal> {
     let temporary = path.with_extension("new");
     let write = || {
-        let mut file = fs::File::create(&temporary)?;
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&temporary)?;
         writeln!(file, "{epoch}")?;
         file.sync_all()?;
         fs::rename(&temporary, path)

@@ -32,13 +32,32 @@ fn scope(row: Row) -> Scope {
     }
 }
 
+macro_rules! scope_query {
+    ($tenant:expr) => {
+        scopes::table
+            .filter(scopes::tenant_id.eq(Db($tenant)))
+            .order(scopes::name)
+            .select((
+                scopes::name,
+                scopes::description,
+                scopes::resource_server_id,
+                scopes::max_lifetime,
+            ))
+    };
+}
+
+/// A tenant's scopes, for the shared look-ups on PostgreSQL.
+pub(crate) fn scopes_of(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+) -> Result<Vec<Scope>, StoreError> {
+    let rows: Vec<Row> = scope_query!(tenant).load(connection)?;
+    Ok(rows.into_iter().map(scope).collect())
+}
+
 impl Read<'_> {
     pub fn scope_list(&mut self, tenant: TenantId) -> Result<Vec<Scope>, StoreError> {
-        let rows: Vec<Row> = on!(&mut *self.connection, c => scopes::table
-            .filter(scopes::tenant_id.eq(Db(tenant)))
-            .order(scopes::name)
-            .select((scopes::name, scopes::description, scopes::resource_server_id, scopes::max_lifetime))
-            .load(c)?);
+        let rows: Vec<Row> = on!(&mut *self.connection, c => scope_query!(tenant).load(c)?);
         Ok(rows.into_iter().map(scope).collect())
     }
 }

@@ -11,6 +11,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -235,6 +236,7 @@ impl Turn {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(PathBuf::from(path))
             .map_err(|error| StoreError::Connect(Box::new(error)))?;
         Ok(Self { file })
