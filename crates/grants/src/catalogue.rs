@@ -4,7 +4,7 @@ use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{Lifetime, ResourceServerKey, ScopeSet, TenantId};
 use curfew_store::resource_servers::ResourceServer;
 use curfew_store::scopes::Scope;
-use curfew_store::{Read, StoreError};
+use curfew_store::{Read, StoreError, TenantCatalogue};
 
 /// A tenant's scopes and its active resource servers.
 #[derive(Debug)]
@@ -17,6 +17,11 @@ impl Catalogue {
     pub(crate) fn read(read: &mut Read<'_>, tenant: TenantId) -> Result<Self, StoreError> {
         let (scopes, servers) = (read.scope_list(tenant)?, read.resource_server_list(tenant)?);
         Ok(Self::new(scopes, servers))
+    }
+
+    /// From what concurrent requests of one node may have asked for together.
+    pub(crate) fn shared(catalogue: &TenantCatalogue) -> Self {
+        Self::new(catalogue.scopes.clone(), catalogue.resource_servers.clone())
     }
 
     pub(crate) fn new(scopes: Vec<Scope>, mut resource_servers: Vec<ResourceServer>) -> Self {

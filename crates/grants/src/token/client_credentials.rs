@@ -85,10 +85,7 @@ impl ClientGrant {
         caller: &Caller,
     ) -> Result<Result<(String, ClientTokenMint), TokenRefusal>, StoreError> {
         let tenant = caller.client.tenant_id;
-        let catalogue = edge
-            .store
-            .read(move |read| Catalogue::read(read, tenant))
-            .await?;
+        let catalogue = Catalogue::shared(&*edge.store.tenant_catalogue(tenant).await?);
         let client = &caller.client;
         let validated = self.validate(caller, &catalogue).and_then(|scopes| {
             let audiences = audience::choose(&self.resources, client, &scopes, &catalogue)?;
