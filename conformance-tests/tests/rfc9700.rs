@@ -151,7 +151,7 @@ on_both_backends! {
         }
         assert!(cookie.starts_with("__Host-curfew_session_") && !cookie.to_lowercase().contains("domain="), "{cookie}");
         let first = browser.session().expect("a session");
-        browser.sign_in("ada", PASSWORD);
+        browser.sign_in_at("/login?reauth=1", "ada", PASSWORD);
         assert_ne!(browser.session().expect("a session"), first);
     }
 

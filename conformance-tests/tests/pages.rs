@@ -1,0 +1,571 @@
+//! The pages in a real browser: Chromium, headless, by WebDriver. A violation of the content security policy fails the test, and
+//! every page that was seen is kept as a picture in `target/screenshots/`.
+
+use std::future::Future;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conformance_tests::{AuthorizationRequest, Backend, PASSWORD, Setup, World, repository};
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+use thirtyfour::LoggingPrefsLogLevel;
+
+/// A native app that listens on the loopback address: it keeps what browsers bring.
+struct App {
+    address: SocketAddr,
+    brought: Arc<Mutex<Vec<String>>>,
+}
+
+impl App {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let brought = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&brought);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let _ = stream.set_read_timeout(Some(Duration::from_millis(300)));
+                let mut request = Vec::new();
+                let mut buffer = [0; 4_096];
+                while let Ok(read) = stream.read(&mut buffer) {
+                    request.extend_from_slice(&buffer[..read]);
+                    if read < buffer.len() {
+                        break;
+                    }
+                }
+                kept.lock()
+                    .expect("no panic")
+                    .push(String::from_utf8_lossy(&request).into_owned());
+                let page = "<!doctype html><title>App</title><h1>Back at the app</h1>";
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    page.len()
+                );
+                let _ = stream.write_all(format!("{head}{page}").as_bytes());
+            }
+        });
+        Self { address, brought }
+    }
+
+    fn redirect_uri(&self) -> String {
+        format!("http://{}/cb", self.address)
+    }
+
+    /// The requests for the redirect URI, as they came.
+    fn brought(&self) -> Vec<String> {
+        let all = self.brought.lock().expect("no panic").clone();
+        all.into_iter()
+            .filter(|request| request.contains(" /cb"))
+            .collect()
+    }
+}
+
+/// ChromeDriver, on a port of its own.
+struct Chrome {
+    driver: Child,
+    address: String,
+    profile: TempDir,
+}
+
+impl Chrome {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a port")
+            .port();
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed (Debian: chromium-driver)");
+        let started = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "chromedriver does not listen"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self {
+            driver,
+            address: format!("http://127.0.0.1:{port}"),
+            profile: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    async fn open(&self) -> WebDriver {
+        let mut wanted = DesiredCapabilities::chrome();
+        for argument in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-proxy-server",
+            "--disable-dev-shm-usage",
+            "--window-size=390,844",
+        ] {
+            wanted.add_arg(argument).expect("an argument");
+        }
+        wanted
+            .add_arg(&format!(
+                "--user-data-dir={}",
+                self.profile.path().display()
+            ))
+            .expect("an argument");
+        wanted
+            .set_browser_log_level(LoggingPrefsLogLevel::All)
+            .expect("a log level");
+        WebDriver::new(&self.address, wanted)
+            .await
+            .expect("Chromium starts")
+    }
+}
+
+impl Drop for Chrome {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// One test's stage: the server, the app and the browser.
+struct Stage {
+    world: World,
+    app: App,
+    driver: WebDriver,
+    name: &'static str,
+}
+
+impl Stage {
+    fn request(&self) -> AuthorizationRequest {
+        self.world
+            .request(&self.world.app)
+            .set("redirect_uri", &self.app.redirect_uri())
+    }
+
+    async fn go(&self, target: &str) {
+        let url = if target.starts_with("http") {
+            target.to_owned()
+        } else {
+            format!("{}{target}", self.world.issuer())
+        };
+        self.driver.goto(url).await.expect("a page");
+    }
+
+    async fn heading(&self) -> String {
+        self.driver
+            .query(By::Css("h1"))
+            .first()
+            .await
+            .expect("a heading")
+            .text()
+            .await
+            .expect("its text")
+    }
+
+    #[track_caller]
+    fn expect_heading(&self, wanted: &'static str) -> impl Future<Output = ()> + '_ {
+        async move {
+            let found = self.heading().await;
+            assert_eq!(
+                found,
+                wanted,
+                "at {}",
+                self.driver.current_url().await.expect("a URL")
+            );
+        }
+    }
+
+    async fn click(&self, id: &str) {
+        self.driver
+            .query(By::Id(id))
+            .first()
+            .await
+            .unwrap_or_else(|error| panic!("{id}: {error}"))
+            .click()
+            .await
+            .expect("a click");
+    }
+
+    async fn has(&self, id: &str) -> bool {
+        !self
+            .driver
+            .find_all(By::Id(id))
+            .await
+            .expect("a search")
+            .is_empty()
+    }
+
+    async fn fill(&self, id: &str, text: &str) {
+        let field = self
+            .driver
+            .query(By::Id(id))
+            .first()
+            .await
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        field.clear().await.expect("an empty field");
+        field.send_keys(text).await.expect("typing");
+    }
+
+    async fn sign_in(&self, password: &str) {
+        self.fill("username", "ada").await;
+        self.fill("password", password).await;
+        self.click("login-submit").await;
+    }
+
+    /// Keeps a picture of the page, and looks at what every page must have.
+    async fn picture(&self, what: &str) {
+        let folder = repository().join("target/screenshots");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        self.driver
+            .screenshot(&folder.join(format!("{}-{what}.png", self.name)))
+            .await
+            .expect("a picture");
+        let unlabelled = "return [...document.querySelectorAll('input:not([type=hidden])')].filter(i => !i.labels || !i.labels.length).length";
+        let count = self
+            .driver
+            .execute(unlabelled, Vec::new())
+            .await
+            .expect("a script")
+            .json()
+            .clone();
+        assert_eq!(count, 0, "{what}: inputs without a label");
+        let wide =
+            "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        let wide = self
+            .driver
+            .execute(wide, Vec::new())
+            .await
+            .expect("a script")
+            .json()
+            .clone();
+        assert_eq!(wide, false, "{what}: the page scrolls sideways on a phone");
+        let language = "return document.documentElement.lang";
+        assert_eq!(
+            self.driver
+                .execute(language, Vec::new())
+                .await
+                .expect("a script")
+                .json(),
+            "en",
+            "{what}"
+        );
+    }
+
+    async fn wait_for_app(&self) -> String {
+        let started = Instant::now();
+        loop {
+            if let Some(last) = self.app.brought().pop() {
+                return last;
+            }
+            if started.elapsed() > Duration::from_secs(10) {
+                self.picture("never-came-back").await;
+                panic!(
+                    "the browser never came back to the app: {}",
+                    self.driver.current_url().await.expect("a URL")
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Sets the stage, plays, and looks into the browser's log at the end.
+fn play<F: Future<Output = Stage>>(name: &'static str, setup: Setup, act: impl FnOnce(Stage) -> F) {
+    let chrome = Chrome::start();
+    let world = World::with(setup);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let driver = chrome.open().await;
+        let stage = act(Stage {
+            world,
+            app: App::start(),
+            driver,
+            name,
+        })
+        .await;
+        let log = stage.driver.browser_log().await.expect("the browser's log");
+        let complaints: Vec<_> = log
+            .into_iter()
+            .filter(|entry| {
+                entry.message.contains("Content Security Policy")
+                    || entry.message.contains("Refused to")
+                    || entry.message.contains("violates")
+            })
+            .map(|entry| entry.message)
+            .collect();
+        stage.driver.quit().await.expect("the browser ends");
+        assert!(complaints.is_empty(), "{complaints:#?}");
+    });
+}
+
+fn usual() -> Setup {
+    Setup::new(Backend::Sqlite)
+}
+
+#[test]
+fn browser_signs_in_approves_and_comes_back_with_a_code() {
+    play("approve", usual(), |stage| async move {
+        let request = stage.request();
+        stage.go(&request.target()).await;
+        stage.expect_heading("Sign in").await;
+        stage.picture("sign-in").await;
+        stage.sign_in(PASSWORD).await;
+        assert!(stage.has("consent-approve").await && stage.has("consent-deny").await);
+        let text = stage.driver.source().await.expect("a page");
+        assert!(
+            text.contains("Use your notes"),
+            "the scope is not said in words"
+        );
+        stage.picture("consent").await;
+        stage.click("consent-approve").await;
+        let brought = stage.wait_for_app().await;
+        assert!(
+            brought.starts_with("GET /cb?")
+                && brought.contains("code=cfac_")
+                && brought.contains("iss="),
+            "{brought}"
+        );
+        // RFC 9700 §4.2.4, S9700-25: where the browser came from is nobody's business.
+        assert!(!brought.to_lowercase().contains("referer:"), "{brought}");
+        stage.go("/account").await;
+        stage.picture("account").await;
+        stage
+    });
+}
+
+#[test]
+fn browser_is_told_of_a_wrong_password_and_may_try_again() {
+    play("wrong-password", usual(), |stage| async move {
+        stage.go("/login").await;
+        stage.sign_in("not my password").await;
+        stage.expect_heading("Sign in").await;
+        assert!(stage.has("problem").await);
+        let name = stage
+            .driver
+            .query(By::Id("username"))
+            .first()
+            .await
+            .expect("a field")
+            .value()
+            .await
+            .expect("its value");
+        assert_eq!(
+            name.as_deref(),
+            Some("ada"),
+            "the name has to be typed again"
+        );
+        stage.picture("told").await;
+        stage.sign_in(PASSWORD).await;
+        assert!(
+            stage
+                .driver
+                .current_url()
+                .await
+                .expect("a URL")
+                .path()
+                .ends_with("/account")
+        );
+        stage
+    });
+}
+
+#[test]
+fn browser_denies_and_the_client_hears_of_it() {
+    play("deny", usual(), |stage| async move {
+        stage.go(&stage.request().target()).await;
+        stage.sign_in(PASSWORD).await;
+        stage.click("consent-deny").await;
+        let brought = stage.wait_for_app().await;
+        assert!(
+            brought.contains("error=access_denied") && !brought.contains("code="),
+            "{brought}"
+        );
+        stage
+    });
+}
+
+#[test]
+fn browser_stays_at_the_authorization_error_when_client_or_redirect_uri_is_bad() {
+    play("authorization-error", usual(), |stage| async move {
+        for request in [
+            stage.request().set("client_id", "unknown"),
+            stage.request().set("redirect_uri", "https://evil.example/"),
+        ] {
+            stage.go(&request.target()).await;
+            stage.expect_heading("Authorization error").await;
+            let here = stage.driver.current_url().await.expect("a URL");
+            assert!(here.as_str().starts_with(stage.world.issuer()), "{here}");
+        }
+        stage.picture("page").await;
+        assert!(stage.app.brought().is_empty());
+        stage
+    });
+}
+
+/// A form that lay open for too long says so, and the way on is one click.
+#[test]
+fn browser_gets_the_expired_page_when_a_form_lay_open_too_long() {
+    play("expired", usual().time_travel(), |stage| async move {
+        stage.go(&stage.request().target()).await;
+        stage.sign_in(PASSWORD).await;
+        assert!(stage.has("consent-approve").await);
+        stage.world.advance(1_000);
+        stage.click("consent-approve").await;
+        stage.picture("page").await;
+        assert!(stage.app.brought().is_empty(), "an expired form was taken");
+        let heading = stage.heading().await;
+        assert!(
+            !heading.is_empty() && !heading.contains("error"),
+            "{heading}"
+        );
+        let way_on = stage
+            .driver
+            .query(By::Css("main a.button"))
+            .first()
+            .await
+            .expect("a way to start again");
+        way_on.click().await.expect("a click");
+        assert!(stage.has("consent-approve").await || stage.has("login-submit").await);
+        stage
+    });
+}
+
+/// A consent sent twice, by haste or by the back button, gives one code or two that are both good, never an error page.
+#[test]
+fn browser_may_submit_twice_and_go_back() {
+    play("twice", usual(), |stage| async move {
+        stage.go(&stage.request().target()).await;
+        stage.sign_in(PASSWORD).await;
+        stage.click("consent-approve").await;
+        stage.wait_for_app().await;
+        stage.driver.back().await.expect("the page before");
+        // The page may not come from a cache: it is asked for again, and consent is given already.
+        stage.picture("after-back").await;
+        if stage.has("consent-approve").await {
+            stage.click("consent-approve").await;
+            let brought = stage.wait_for_app().await;
+            assert!(
+                brought.contains("code=") || brought.contains("error="),
+                "{brought}"
+            );
+        }
+        for request in stage.app.brought() {
+            assert!(request.contains("code=cfac_"), "{request}");
+        }
+        // Two clicks on one button.
+        stage.go("/logout").await;
+        let double = "const b = document.getElementById('logout-confirm'); b.click(); b.click();";
+        stage
+            .driver
+            .execute(double, Vec::new())
+            .await
+            .expect("two clicks");
+        stage.expect_heading("You are signed out").await;
+        stage.picture("signed-out").await;
+        // Back after signing out shows nothing of the account.
+        stage.go("/account").await;
+        stage.expect_heading("Sign in").await;
+        stage
+    });
+}
+
+#[test]
+fn browser_posts_the_response_by_form_post() {
+    play("form-post", usual(), |stage| async move {
+        let request = stage.request().set("response_mode", "form_post");
+        stage.go(&request.target()).await;
+        stage.sign_in(PASSWORD).await;
+        stage.click("consent-approve").await;
+        let brought = stage.wait_for_app().await;
+        assert!(brought.starts_with("POST /cb "), "{brought}");
+        assert!(
+            brought.contains("code=cfac_")
+                && brought.contains("iss=")
+                && brought.contains("state="),
+            "{brought}"
+        );
+        stage
+    });
+}
+
+#[test]
+fn browser_changes_the_password_and_the_forgotten_one() {
+    play("password", usual(), |stage| async move {
+        stage.go("/login").await;
+        stage.click("login-submit").await;
+        // Empty required fields: the browser itself keeps the form back.
+        stage.expect_heading("Sign in").await;
+        stage.sign_in(PASSWORD).await;
+        let new = "a completely different passphrase";
+        stage.fill("current_password", PASSWORD).await;
+        stage.fill("password", new).await;
+        stage.fill("password_again", "not the same").await;
+        stage.click("password-submit").await;
+        assert!(stage.has("problem").await);
+        stage.picture("mismatch").await;
+        stage.fill("current_password", PASSWORD).await;
+        stage.fill("password", new).await;
+        stage.fill("password_again", new).await;
+        stage.click("password-submit").await;
+        stage.picture("changed").await;
+        assert!(!stage.has("problem").await);
+        stage.go("/login/forgot").await;
+        stage.fill("username", "ada").await;
+        stage.picture("forgot").await;
+        stage.click("forgot-submit").await;
+        stage.picture("link-sent").await;
+        let added = stage
+            .world
+            .cli(&["user", "add", "eve", "--email", "eve@example.test"]);
+        stage
+            .go(added["invitation_url"].as_str().expect("a link"))
+            .await;
+        stage.picture("invitation").await;
+        stage.fill("password", new).await;
+        stage.fill("password_again", new).await;
+        stage.click("password-submit").await;
+        assert!(!stage.has("problem").await);
+        stage
+    });
+}
+
+/// The night side of every page, and a wide window.
+#[test]
+fn browser_shows_the_pages_in_the_dark_and_on_a_desk() {
+    play("dark", usual(), |stage| async move {
+        stage
+            .driver
+            .set_window_rect(0, 0, 1280, 900)
+            .await
+            .expect("a window");
+        stage.go("/login").await;
+        stage.picture("desk-sign-in").await;
+        stage.go(&stage.request().target()).await;
+        stage.sign_in(PASSWORD).await;
+        stage.picture("desk-consent").await;
+        stage.go("/bootstrap").await;
+        stage.picture("desk-bootstrap").await;
+        stage
+            .go("/logout?client_id=app&post_logout_redirect_uri=https%3A%2F%2Fevil.example%2F")
+            .await;
+        stage.expect_heading("Logout error").await;
+        stage.picture("desk-logout-error").await;
+        stage.go("/nothing-is-here").await;
+        stage.picture("desk-not-found").await;
+        stage
+    });
+}
