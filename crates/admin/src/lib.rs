@@ -6,6 +6,7 @@
 mod bootstraps;
 mod clients;
 mod error;
+mod filling;
 mod health;
 mod resources;
 mod scopes;
@@ -24,6 +25,7 @@ use curfew_store::{Read, Store, StoreError, Write};
 
 pub use clients::{AddedClient, ClientChange, NewClient};
 pub use error::AdminError;
+pub use filling::Filling;
 pub use health::Health;
 pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};

@@ -24,6 +24,7 @@ mod sqlite_writer;
 
 pub mod audit;
 pub mod bootstraps;
+pub mod bulk;
 pub mod clean_up;
 pub mod clients;
 pub mod codes;
