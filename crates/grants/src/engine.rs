@@ -17,14 +17,16 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use curfew_protocol::{GrantType, ScopeSet};
-use oxide_auth::code_grant::error::{AccessTokenErrorType, AuthorizationErrorType};
+use oxide_auth::code_grant::error::{
+    AccessTokenError, AccessTokenErrorType, AuthorizationErrorType,
+};
 use oxide_auth::code_grant::extensions::Pkce;
 use oxide_auth::code_grant::{accesstoken, authorization, client_credentials, refresh};
 use oxide_auth::primitives::grant::{Extensions, Grant};
 use oxide_auth::primitives::registrar::{BoundClient, ExactUrl, PreGrant, RegisteredUrl};
 use oxide_auth::primitives::scope::Scope;
 
-/// The redirect URI of a flow that has none. Nobody ever goes there.
+/// The redirect URI of a flow that has none.
 const NOWHERE: &str = "urn:curfew:nowhere";
 
 /// What a machine refuses by itself.
@@ -56,6 +58,30 @@ impl From<AccessTokenErrorType> for MachineRefusal {
     }
 }
 
+fn told(error: Option<&mut AccessTokenError>) -> MachineRefusal {
+    error.map_or(MachineRefusal::Broken, |error| error.kind().into())
+}
+
+/// The parameters of a request, for the machine that reads it. Every request is complete, and none has parameters that a
+/// machine should look for by itself.
+macro_rules! says {
+    ($self:ident: $($name:ident = $value:expr,)*) => {
+        fn valid(&$self) -> bool {
+            true
+        }
+
+        fn extension(&$self, _: &str) -> Option<Cow<'_, str>> {
+            None
+        }
+        $(
+            fn $name(&$self) -> Option<Cow<'_, str>> {
+                let value: Option<&str> = $value;
+                value.map(Cow::Borrowed)
+            }
+        )*
+    };
+}
+
 fn machine_scope(scopes: &ScopeSet) -> Result<Scope, MachineRefusal> {
     scopes
         .to_string()
@@ -72,25 +98,41 @@ fn registered(redirect_uri: &str) -> Result<RegisteredUrl, MachineRefusal> {
     Ok(RegisteredUrl::Exact(exact))
 }
 
-fn grant(facts: &GrantFacts<'_>) -> Result<Grant, MachineRefusal> {
-    Ok(Grant {
-        owner_id: String::new(),
-        client_id: facts.client_id.to_owned(),
-        scope: machine_scope(facts.scopes)?,
-        redirect_uri: facts
-            .redirect_uri
-            .parse()
-            .map_err(|_| MachineRefusal::Broken)?,
-        until: DateTime::<Utc>::MAX_UTC,
-        extensions: Extensions::new(),
+fn bound(client_id: &str, redirect_uri: &str) -> Result<BoundClient<'static>, MachineRefusal> {
+    let redirect_uri = Cow::Owned(registered(redirect_uri)?);
+    Ok(BoundClient {
+        client_id: Cow::Owned(client_id.to_owned()),
+        redirect_uri,
+    })
+}
+
+fn pre_grant(
+    client_id: &str,
+    redirect_uri: &str,
+    scopes: &ScopeSet,
+) -> Result<PreGrant, MachineRefusal> {
+    let (redirect_uri, scope) = (registered(redirect_uri)?, machine_scope(scopes)?);
+    Ok(PreGrant {
+        client_id: client_id.to_owned(),
+        redirect_uri,
+        scope,
     })
 }
 
 /// What the store knows of the grant behind a code or a refresh token.
-struct GrantFacts<'a> {
-    client_id: &'a str,
-    redirect_uri: &'a str,
-    scopes: &'a ScopeSet,
+fn grant(
+    client_id: &str,
+    redirect_uri: &str,
+    scopes: &ScopeSet,
+) -> Result<Option<Box<Grant>>, MachineRefusal> {
+    Ok(Some(Box::new(Grant {
+        owner_id: String::new(),
+        client_id: client_id.to_owned(),
+        scope: machine_scope(scopes)?,
+        redirect_uri: redirect_uri.parse().map_err(|_| MachineRefusal::Broken)?,
+        until: DateTime::<Utc>::MAX_UTC,
+        extensions: Extensions::new(),
+    })))
 }
 
 /// An authorization request whose client and redirect URI were found good.
@@ -105,33 +147,13 @@ pub(crate) struct AuthorizationRequest<'a> {
 }
 
 impl authorization::Request for AuthorizationRequest<'_> {
-    fn valid(&self) -> bool {
-        true
-    }
-
-    fn client_id(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(self.client_id))
-    }
-
-    fn scope(&self) -> Option<Cow<'_, str>> {
-        self.scope.map(Cow::Borrowed)
-    }
-
-    fn redirect_uri(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(self.redirect_uri))
-    }
-
-    // The machine would put it into a URL of its own, which nobody uses.
-    fn state(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    fn response_type(&self) -> Option<Cow<'_, str>> {
-        self.response_type.map(Cow::Borrowed)
-    }
-
-    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
-        None
+    says! { self:
+        client_id = Some(self.client_id),
+        scope = self.scope,
+        redirect_uri = Some(self.redirect_uri),
+        // The machine would put it into a URL of its own, which nobody uses.
+        state = None,
+        response_type = self.response_type,
     }
 }
 
@@ -147,15 +169,11 @@ pub(crate) fn authorize<R: From<MachineRefusal>>(
     let mut input = Input::None;
     loop {
         input = match machine.advance(input) {
-            Output::Bind { client_id, .. } => {
-                let redirect_uri = Cow::Owned(registered(request.redirect_uri)?);
-                let client_id = Cow::Owned(client_id);
+            Output::Bind { .. } => {
+                let bound_client = bound(request.client_id, request.redirect_uri)?;
                 Input::Bound {
                     request,
-                    bound_client: BoundClient {
-                        client_id,
-                        redirect_uri,
-                    },
+                    bound_client,
                 }
             }
             Output::Extend => {
@@ -166,9 +184,10 @@ pub(crate) fn authorize<R: From<MachineRefusal>>(
                 Input::Extended(Extensions::new())
             }
             Output::Negotiate { .. } => {
-                let negotiate = negotiate.take().ok_or(MachineRefusal::Broken)?;
+                let scopes = negotiate.take().ok_or(MachineRefusal::Broken)?()?;
+                let pre_grant = pre_grant(request.client_id, request.redirect_uri, &scopes)?;
                 Input::Negotiated {
-                    pre_grant: pre_grant(request, &negotiate()?)?,
+                    pre_grant,
                     state: None,
                 }
             }
@@ -176,17 +195,6 @@ pub(crate) fn authorize<R: From<MachineRefusal>>(
             Output::Err(error) => return Err(authorization_refusal(error).into()),
         };
     }
-}
-
-fn pre_grant(
-    request: &AuthorizationRequest<'_>,
-    scopes: &ScopeSet,
-) -> Result<PreGrant, MachineRefusal> {
-    Ok(PreGrant {
-        client_id: request.client_id.to_owned(),
-        redirect_uri: registered(request.redirect_uri)?,
-        scope: machine_scope(scopes)?,
-    })
 }
 
 fn authorization_refusal(error: authorization::Error) -> MachineRefusal {
@@ -223,35 +231,16 @@ pub(crate) struct CodeRedemption<'a> {
 }
 
 impl accesstoken::Request for CodeRedemption<'_> {
-    fn valid(&self) -> bool {
-        true
-    }
-
-    // The code itself was looked up before; the machine needs to see that there was one.
-    fn code(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(""))
+    says! { self:
+        // The code itself was looked up before; the machine needs to see that there was one.
+        code = Some(""),
+        client_id = None,
+        redirect_uri = Some(self.presented_redirect_uri.unwrap_or(self.redirect_uri)),
+        grant_type = Some(GrantType::AuthorizationCode.as_str()),
     }
 
     fn authorization(&self) -> accesstoken::Authorization<'_> {
         accesstoken::Authorization::Username(Cow::Borrowed(self.client_id))
-    }
-
-    fn client_id(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    fn redirect_uri(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(
-            self.presented_redirect_uri.unwrap_or(self.redirect_uri),
-        ))
-    }
-
-    fn grant_type(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(GrantType::AuthorizationCode.as_str()))
-    }
-
-    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
-        None
     }
 }
 
@@ -273,11 +262,11 @@ pub(crate) fn redeem_code(request: &CodeRedemption<'_>) -> Result<ScopeSet, Mach
                 client,
                 passdata: None,
             } if client == request.client_id => Input::Authenticated,
-            Output::Recover { .. } => Input::Recovered(Some(Box::new(grant(&GrantFacts {
-                client_id: request.issued_to,
-                redirect_uri: request.redirect_uri,
-                scopes: request.scopes,
-            })?))),
+            Output::Recover { .. } => Input::Recovered(grant(
+                request.issued_to,
+                request.redirect_uri,
+                request.scopes,
+            )?),
             Output::Extend { .. } => {
                 verify_pkce(&pkce, request)?;
                 Input::Extended {
@@ -285,7 +274,7 @@ pub(crate) fn redeem_code(request: &CodeRedemption<'_>) -> Result<ScopeSet, Mach
                 }
             }
             Output::Issue { grant } => return Ok(scope_set(&grant.scope)),
-            Output::Err(error) => return Err(access_token_refusal(*error)),
+            Output::Err(mut error) => return Err(told(error.description())),
             Output::Authenticate { .. } | Output::Ok(_) => return Err(MachineRefusal::Broken),
         };
     }
@@ -303,12 +292,6 @@ fn verify_pkce(pkce: &Pkce, request: &CodeRedemption<'_>) -> Result<(), MachineR
         .map_err(|()| MachineRefusal::Pkce)
 }
 
-fn access_token_refusal(mut error: accesstoken::Error) -> MachineRefusal {
-    error
-        .description()
-        .map_or(MachineRefusal::Broken, |told| told.kind().into())
-}
-
 /// A refresh token that was found, judged alive and found to be the current one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefreshRequest<'a> {
@@ -322,28 +305,14 @@ pub(crate) struct RefreshRequest<'a> {
 }
 
 impl refresh::Request for RefreshRequest<'_> {
-    fn valid(&self) -> bool {
-        true
-    }
-
-    fn refresh_token(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(""))
-    }
-
-    fn scope(&self) -> Option<Cow<'_, str>> {
-        self.scope.map(Cow::Borrowed)
-    }
-
-    fn grant_type(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(GrantType::RefreshToken.as_str()))
+    says! { self:
+        refresh_token = Some(""),
+        scope = self.scope,
+        grant_type = Some(GrantType::RefreshToken.as_str()),
     }
 
     fn authorization(&self) -> Option<(Cow<'_, str>, Cow<'_, [u8]>)> {
         Some((Cow::Borrowed(self.client_id), Cow::Borrowed(&[])))
-    }
-
-    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
-        None
     }
 }
 
@@ -360,22 +329,11 @@ pub(crate) fn refresh(request: &RefreshRequest<'_>) -> Result<ScopeSet, MachineR
                 pass: Some(_),
             } if client == request.client_id => Input::Authenticated { scope },
             Output::RecoverRefresh { .. } => {
-                let facts = GrantFacts {
-                    client_id: request.issued_to,
-                    redirect_uri: NOWHERE,
-                    scopes: request.scopes,
-                };
-                Input::Recovered {
-                    scope,
-                    grant: Some(Box::new(grant(&facts)?)),
-                }
+                let grant = grant(request.issued_to, NOWHERE, request.scopes)?;
+                Input::Recovered { scope, grant }
             }
             Output::Refresh { grant, .. } => return Ok(scope_set(&grant.scope)),
-            Output::Err(mut error) => {
-                return Err(error
-                    .description()
-                    .map_or(MachineRefusal::Broken, |told| told.kind().into()));
-            }
+            Output::Err(mut error) => return Err(told(error.description())),
             Output::Unauthenticated { .. } | Output::Ok(_) => return Err(MachineRefusal::Broken),
         };
     }
@@ -390,25 +348,14 @@ pub(crate) struct ClientRequest<'a> {
 }
 
 impl client_credentials::Request for ClientRequest<'_> {
-    fn valid(&self) -> bool {
-        true
+    says! { self:
+        scope = self.scope,
+        grant_type = Some(GrantType::ClientCredentials.as_str()),
     }
 
     // The machine insists on a passphrase; the client was authenticated before, so an empty one will do.
     fn authorization(&self) -> Option<(Cow<'_, str>, Cow<'_, [u8]>)> {
         Some((Cow::Borrowed(self.client_id), Cow::Borrowed(&[])))
-    }
-
-    fn scope(&self) -> Option<Cow<'_, str>> {
-        self.scope.map(Cow::Borrowed)
-    }
-
-    fn grant_type(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(GrantType::ClientCredentials.as_str()))
-    }
-
-    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
-        None
     }
 }
 
@@ -426,37 +373,20 @@ pub(crate) fn client_credentials<R: From<MachineRefusal>>(
             Output::Authenticate { client, .. } if client == request.client_id => {
                 Input::Authenticated
             }
-            Output::Binding { client_id } => {
-                let client_id = Cow::Owned(client_id.to_owned());
-                let redirect_uri = Cow::Owned(registered(NOWHERE)?);
-                Input::Bound {
-                    bound_client: BoundClient {
-                        client_id,
-                        redirect_uri,
-                    },
-                }
-            }
+            Output::Binding { .. } => Input::Bound {
+                bound_client: bound(request.client_id, NOWHERE)?,
+            },
             Output::Extend => Input::Extended {
                 extensions: Extensions::new(),
             },
             Output::Negotiate { .. } => {
-                let negotiate = negotiate.take().ok_or(MachineRefusal::Broken)?;
-                let scope = machine_scope(&negotiate()?)?;
-                let client_id = request.client_id.to_owned();
-                let redirect_uri = registered(NOWHERE)?;
+                let scopes = negotiate.take().ok_or(MachineRefusal::Broken)?()?;
                 Input::Negotiated {
-                    pre_grant: PreGrant {
-                        client_id,
-                        redirect_uri,
-                        scope,
-                    },
+                    pre_grant: pre_grant(request.client_id, NOWHERE, &scopes)?,
                 }
             }
             Output::Ok { pre_grant, .. } => return Ok(scope_set(&pre_grant.scope)),
-            Output::Err(mut error) => {
-                let told = error.description().map(|told| told.kind().into());
-                return Err(told.unwrap_or(MachineRefusal::Broken).into());
-            }
+            Output::Err(mut error) => return Err(told(error.description()).into()),
             Output::Authenticate { .. } => return Err(MachineRefusal::Broken.into()),
         };
     }

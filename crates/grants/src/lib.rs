@@ -12,6 +12,8 @@ mod engine;
 mod metadata;
 pub mod pages;
 mod scopes;
+#[cfg(test)]
+mod testing;
 mod token;
 
 use actix_web::http::Method;
