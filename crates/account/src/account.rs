@@ -29,7 +29,11 @@ use crate::visit::{
 pub(crate) async fn home(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
     visit(&request, &edge, async |at: PageContext<'_>| {
         let visitor = Visitor::of(&at).await?;
-        let path = if visitor.signed_in.is_some() { "/account" } else { "/login" };
+        let path = if visitor.signed_in.is_some() {
+            "/account"
+        } else {
+            "/login"
+        };
         Ok(visitor.tidied(&at, see_other(&at.realm.path(path))))
     })
     .await
@@ -40,7 +44,10 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
 }
 
 pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payload) -> HttpResponse {
-    visit(&request, &edge, async |at: PageContext<'_>| submit(at, payload).await).await
+    visit(&request, &edge, async |at: PageContext<'_>| {
+        submit(at, payload).await
+    })
+    .await
 }
 
 async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
@@ -64,7 +71,12 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
         return Ok(visitor.tidied(&at, to_login(&at)));
     };
     if let Err(Expired) = check_form(&at, &signed_in.form_owner(), &form)? {
-        return Ok(page(&at, &signed_in, user, (None, Some(AccountError::Expired))));
+        return Ok(page(
+            &at,
+            &signed_in,
+            user,
+            (None, Some(AccountError::Expired)),
+        ));
     }
     let entered = match Entered::read(&form, &user) {
         Ok(entered) => entered,
@@ -73,20 +85,39 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
     let origin = origin::of(at.request, at.edge);
     let guess = Guess::at_user(at.edge, user.id, &origin);
     if let Err(wait) = guess.take(at.edge).await? {
-        let refused = page(&at, &signed_in, user, (None, Some(AccountError::TooManyAttempts)));
+        let refused = page(
+            &at,
+            &signed_in,
+            user,
+            (None, Some(AccountError::TooManyAttempts)),
+        );
         return Ok(retry_after(refused, wait));
     }
     let stored = user.password_hash.clone();
-    if !at.edge.passwords.verify(entered.current, stored.clone()).await? {
+    if !at
+        .edge
+        .passwords
+        .verify(entered.current, stored.clone())
+        .await?
+    {
         record_refusal(&at, &signed_in, &origin).await?;
-        return Ok(page(&at, &signed_in, user, (None, Some(AccountError::Current))));
+        return Ok(page(
+            &at,
+            &signed_in,
+            user,
+            (None, Some(AccountError::Current)),
+        ));
     }
     let change = Change {
         tenant_id: at.realm.tenant_id,
         session_id: signed_in.session_id,
         user_id: user.id,
         seen: stored,
-        password_hash: at.edge.passwords.hash(entered.password, &at.edge.store).await?,
+        password_hash: at
+            .edge
+            .passwords
+            .hash(entered.password, &at.edge.store)
+            .await?,
         guess,
         notice: ChangeNotice::of(&at, &user.username),
         rules: at.edge.lifetimes,
@@ -112,7 +143,9 @@ async fn with_user(
     at: &PageContext<'_>,
     visitor: &Visitor,
 ) -> Result<Option<(SignedIn, User)>, StoreError> {
-    let Some(signed_in) = visitor.signed_in.clone() else { return Ok(None) };
+    let Some(signed_in) = visitor.signed_in.clone() else {
+        return Ok(None);
+    };
     let id = signed_in.user_id;
     let user = at.edge.store.read(move |read| read.user(id)).await?;
     Ok(user.map(|user| (signed_in, user)))
@@ -126,7 +159,9 @@ fn page(
 ) -> HttpResponse {
     let model = AccountPage {
         shell: at.realm.shell(),
-        csrf: signed_in.form_owner().token(at.edge, at.edge.store.clock().now()),
+        csrf: signed_in
+            .form_owner()
+            .token(at.edge, at.edge.store.clock().now()),
         name: Some(user.name).filter(|name| *name != user.username),
         username: user.username,
         email: user.email,
@@ -171,7 +206,10 @@ impl Entered {
         if current == password {
             return Err(AccountError::Unchanged);
         }
-        Ok(Self { current: Redacted(current.to_owned()), password: Redacted(password.to_owned()) })
+        Ok(Self {
+            current: Redacted(current.to_owned()),
+            password: Redacted(password.to_owned()),
+        })
     }
 }
 
@@ -186,7 +224,10 @@ async fn record_refusal(
         user_id: Some(signed_in.user_id),
         ..AuditEntry::new(AuditEvent::PasswordChanged, by, origin.clone()).refused("wrong_password")
     };
-    let written = at.edge.store.write(move |write| write.audit(&entry).map(Ok::<_, ()>));
+    let written = at
+        .edge
+        .store
+        .write(move |write| write.audit(&entry).map(Ok::<_, ()>));
     written.await.map(|_| ())
 }
 
@@ -209,7 +250,9 @@ struct Change {
 impl Change {
     fn run(&self, write: &mut Write<'_>) -> Result<Result<StartedSession, Overtaken>, StoreError> {
         let user = write.user_held(self.user_id)?;
-        let tenant = write.tenant(self.tenant_id)?.filter(|t| t.status == OwnerStatus::Active);
+        let tenant = write
+            .tenant(self.tenant_id)?
+            .filter(|t| t.status == OwnerStatus::Active);
         let alive = session::signed_in_again(write, self.session_id)?.is_some();
         let (Some(user), Some(tenant), true) = (user, tenant, alive) else {
             return Ok(Err(Overtaken));

@@ -18,19 +18,27 @@ pub(crate) struct Asking {
 impl Asking {
     /// Nothing that is read here decides anything: the authorization endpoint judges the request when the browser returns.
     pub(crate) async fn of(at: &PageContext<'_>, return_to: &str) -> Result<Self, StoreError> {
-        let Some(request) = authorization_request(at, return_to) else { return Ok(Self::default()) };
+        let Some(request) = authorization_request(at, return_to) else {
+            return Ok(Self::default());
+        };
         let Ok(request) = Form::parse(request.as_bytes(), &["resource"]) else {
             return Ok(Self::default());
         };
         let Some(client_id) = request.get("client_id").map(ToOwned::to_owned) else {
             return Ok(Self::default());
         };
-        let found = at.edge.store.read(move |read| read.client_by_client_id(&client_id)).await?;
+        let found = at
+            .edge
+            .store
+            .read(move |read| read.client_by_client_id(&client_id))
+            .await?;
         let usable = found.filter(|client| {
             client.tenant_id == at.realm.tenant_id && client.status == OwnerStatus::Active
         });
         Ok(usable.map_or_else(Self::default, |client| Self {
-            form_targets: form_target(&client, request.get("redirect_uri")).into_iter().collect(),
+            form_targets: form_target(&client, request.get("redirect_uri"))
+                .into_iter()
+                .collect(),
             name: Some(client.registration.name),
         }))
     }
@@ -38,7 +46,10 @@ impl Asking {
 
 fn authorization_request<'r>(at: &PageContext<'_>, return_to: &'r str) -> Option<&'r str> {
     let (path, query) = return_to.split_once('?')?;
-    ["/authorize", "/consent"].iter().any(|own| at.realm.path(own) == path).then_some(query)
+    ["/authorize", "/consent"]
+        .iter()
+        .any(|own| at.realm.path(own) == path)
+        .then_some(query)
 }
 
 fn form_target(client: &Client, presented: Option<&str>) -> Option<String> {

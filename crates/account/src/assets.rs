@@ -10,7 +10,12 @@ use curfew_http::Edge;
 use crate::visit::not_found;
 
 pub(crate) async fn style(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
-    asset(&request, &edge, "text/css; charset=utf-8", edge.pages.style())
+    asset(
+        &request,
+        &edge,
+        "text/css; charset=utf-8",
+        edge.pages.style(),
+    )
 }
 
 /// Under the name that the theme gave it; under the other there is nothing.
@@ -27,7 +32,11 @@ fn asset(request: &HttpRequest, edge: &Edge, mime: &str, bytes: &[u8]) -> HttpRe
     let tag = EntityTag::new_strong(version.to_owned());
     // A link of an older or newer node of this server must not pin its content for long.
     let current = request.query_string() == format!("v={version}");
-    let caching = if current { "public, max-age=31536000, immutable" } else { "public, no-cache" };
+    let caching = if current {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, no-cache"
+    };
     let unchanged = match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => true,
         Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(&tag)),
@@ -47,5 +56,7 @@ fn asset(request: &HttpRequest, edge: &Edge, mime: &str, bytes: &[u8]) -> HttpRe
     if unchanged {
         return response.finish();
     }
-    response.insert_header((CONTENT_TYPE, mime)).body(bytes.to_vec())
+    response
+        .insert_header((CONTENT_TYPE, mime))
+        .body(bytes.to_vec())
 }

@@ -33,7 +33,10 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
 }
 
 pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payload) -> HttpResponse {
-    visit(&request, &edge, async |at: PageContext<'_>| submit(at, payload).await).await
+    visit(&request, &edge, async |at: PageContext<'_>| {
+        submit(at, payload).await
+    })
+    .await
 }
 
 async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
@@ -77,7 +80,11 @@ async fn expect_open(at: &PageContext<'_>) -> Result<(), Halt> {
     if at.realm.tenant_id != DEFAULT_TENANT {
         return Err(Halt::NotFound);
     }
-    let open = at.edge.store.read(|read| Ok(open_bootstrap(read)?.is_some())).await?;
+    let open = at
+        .edge
+        .store
+        .read(|read| Ok(open_bootstrap(read)?.is_some()))
+        .await?;
     if open { Ok(()) } else { Err(Halt::NotFound) }
 }
 
@@ -130,7 +137,10 @@ struct Typed {
 impl Typed {
     fn read(form: &Form<'_>) -> Self {
         let field = |name| form.get(name).unwrap_or("").trim().to_owned();
-        Self { username: field("username"), email: field("email") }
+        Self {
+            username: field("username"),
+            email: field("email"),
+        }
     }
 
     fn check(&self, form: &Form<'_>) -> Result<Redacted<String>, BootstrapError> {
@@ -140,8 +150,10 @@ impl Typed {
         if !self.email.is_empty() && email::canonical(&self.email).is_none() {
             return Err(BootstrapError::Email);
         }
-        let (password, again) =
-            (form.get("password").unwrap_or(""), form.get("password_again").unwrap_or(""));
+        let (password, again) = (
+            form.get("password").unwrap_or(""),
+            form.get("password_again").unwrap_or(""),
+        );
         let known = [self.username.as_str(), self.email.as_str()];
         check_new(password, again, &known).map_err(|refusal| match refusal {
             PasswordRefusal::TooShort => BootstrapError::TooShort,
@@ -176,7 +188,11 @@ fn page(at: &PageContext<'_>, typed: &Typed, error: Option<BootstrapError>) -> H
         min_length: MIN_LENGTH,
         error,
     };
-    let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if error.is_some() {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
     with_cookie(answer::page(at, status, "bootstrap.html", &model), cookie)
 }
 

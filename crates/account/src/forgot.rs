@@ -22,13 +22,18 @@ use crate::pages::{ForgotError, ForgotPage, LinkSentPage};
 use crate::visit::{Expired, Halt, check_form, language, posted, retry_after, visit, with_cookie};
 
 pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
-    visit(&request, &edge, async |at: PageContext<'_>| Ok(page(&at, StatusCode::OK, "", None)))
-        .await
+    visit(&request, &edge, async |at: PageContext<'_>| {
+        Ok(page(&at, StatusCode::OK, "", None))
+    })
+    .await
 }
 
 pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payload) -> HttpResponse {
     let shared = edge.clone();
-    visit(&request, &edge, async |at: PageContext<'_>| submit(at, shared, payload).await).await
+    visit(&request, &edge, async |at: PageContext<'_>| {
+        submit(at, shared, payload).await
+    })
+    .await
 }
 
 async fn submit(
@@ -62,11 +67,17 @@ async fn submit(
         origin,
         edge,
     };
-    let asked = at.edge.store.write(move |write| request.run(write).map(Ok::<_, ()>));
+    let asked = at
+        .edge
+        .store
+        .write(move |write| request.run(write).map(Ok::<_, ()>));
     let _ = asked.await?;
     let minutes = at.edge.lifetimes.password_reset.seconds() / 60;
     let minutes = u32::try_from(minutes.max(1)).unwrap_or(u32::MAX);
-    let model = LinkSentPage { shell: at.realm.shell(), minutes };
+    let model = LinkSentPage {
+        shell: at.realm.shell(),
+        minutes,
+    };
     Ok(answer::page(&at, StatusCode::OK, "link_sent.html", &model))
 }
 
@@ -132,16 +143,22 @@ impl LinkRequest {
         if !matches!(user.status, UserStatus::Active | UserStatus::Dormant) {
             return Ok(Some("not_active"));
         }
-        let Some(address) = &user.email else { return Ok(Some("no_address")) };
+        let Some(address) = &user.email else {
+            return Ok(Some("no_address"));
+        };
         let bucket = Bucket::new("password_links", &[&user.id.to_string()]);
-        if write.rate_take(bucket.as_str(), self.edge.rates.password_links)?.is_err() {
+        if write
+            .rate_take(bucket.as_str(), self.edge.rates.password_links)?
+            .is_err()
+        {
             return Ok(Some("too_many_links"));
         }
         let rules = &self.edge.lifetimes;
         let until = rules.expires_at(Credential::PasswordReset, write.now(), Caps::default());
-        let Ok(until) = until else { return Ok(Some("no_time")) };
-        let link =
-            write.mailed_link_insert(user.id, user.epoch, LinkKind::PasswordReset, until)?;
+        let Ok(until) = until else {
+            return Ok(Some("no_time"));
+        };
+        let link = write.mailed_link_insert(user.id, user.epoch, LinkKind::PasswordReset, until)?;
         let issuer = self.realm.issuer(&self.edge);
         let facts = MailFacts {
             place: &self.realm.name,

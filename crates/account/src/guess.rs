@@ -30,15 +30,23 @@ impl Guess {
     /// At the password of nobody.
     pub(crate) fn at_nobody(edge: &Edge, tenant: TenantId, typed: &str, origin: &Origin) -> Self {
         let whom = format!("{tenant} {}", typed.to_ascii_lowercase());
-        Self::new(edge, Bucket::hidden("password_failures_name", &whom), origin)
+        Self::new(
+            edge,
+            Bucket::hidden("password_failures_name", &whom),
+            origin,
+        )
     }
 
     fn new(edge: &Edge, account: Bucket, origin: &Origin) -> Self {
         let ip = origin.ip.as_deref().unwrap_or("");
         let address = Bucket::new("password_failures_address", &[ip]);
-        let (of_account, of_address) =
-            (edge.rates.password_failures_account, edge.rates.password_failures_address);
-        Self { budgets: [(account, of_account), (address, of_address)] }
+        let (of_account, of_address) = (
+            edge.rates.password_failures_account,
+            edge.rates.password_failures_address,
+        );
+        Self {
+            budgets: [(account, of_account), (address, of_address)],
+        }
     }
 
     /// Counts the guess. `Err`: a budget is used up, for that long.
@@ -48,7 +56,9 @@ impl Guess {
 
     /// The guess was right.
     pub(crate) fn give_back(&self, write: &mut Write<'_>) -> Result<(), StoreError> {
-        self.budgets.iter().try_for_each(|(bucket, _)| write.rate_give_back(bucket.as_str()))
+        self.budgets
+            .iter()
+            .try_for_each(|(bucket, _)| write.rate_give_back(bucket.as_str()))
     }
 }
 

@@ -25,7 +25,10 @@ struct Status {
 }
 
 pub(crate) async fn health() -> HttpResponse {
-    answer::json(&Status { status: "ok", reason: None })
+    answer::json(&Status {
+        status: "ok",
+        reason: None,
+    })
 }
 
 pub(crate) async fn ready(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
@@ -35,7 +38,10 @@ pub(crate) async fn ready(request: HttpRequest, edge: Data<Edge>) -> HttpRespons
     }
     let check = request.app_data::<Data<Readiness>>();
     match check.map_or(Ok(()), |check| (check.0)()) {
-        Ok(()) => answer::json(&Status { status: "ready", reason: None }),
+        Ok(()) => answer::json(&Status {
+            status: "ready",
+            reason: None,
+        }),
         Err(reason) => not_ready(reason),
     }
 }
@@ -44,5 +50,8 @@ fn not_ready(reason: &'static str) -> HttpResponse {
     HttpResponse::ServiceUnavailable()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((RETRY_AFTER, "1"))
-        .json(Status { status: "not_ready", reason: Some(reason) })
+        .json(Status {
+            status: "not_ready",
+            reason: Some(reason),
+        })
 }

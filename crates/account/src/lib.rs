@@ -15,6 +15,7 @@ mod login;
 mod logout;
 mod notice;
 mod password_link;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -29,31 +30,69 @@ pub use visit::not_found;
 
 /// Registers the endpoints of this crate.
 pub fn routes(cfg: &mut web::ServiceConfig) {
-    cfg.service(reading(web::resource(["", "/"])).get(account::home).head(account::home))
-        .service(acting("/login").get(login::get).head(login::get).post(login::post))
-        .service(acting("/login/forgot").get(forgot::get).head(forgot::get).post(forgot::post))
-        .service(
-            acting("/login/password")
-                .get(password_link::get)
-                .head(password_link::get)
-                .post(password_link::post),
-        )
-        .service(
-            acting("/bootstrap").get(bootstrap::get).head(bootstrap::get).post(bootstrap::post),
-        )
-        .service(acting("/logout").get(logout::get).head(logout::get).post(logout::post))
-        .service(shown("/signed-out").get(logout::signed_out).head(logout::signed_out))
-        .service(shown("/account").get(account::get).head(account::get))
-        .service(
-            web::resource("/account/password")
-                .post(account::post)
-                .default_service(web::to(|| refused("POST"))),
-        )
-        .service(shown("/assets/style.css").get(assets::style).head(assets::style))
-        .service(shown("/assets/logo.svg").get(assets::logo).head(assets::logo))
-        .service(shown("/assets/logo.png").get(assets::logo).head(assets::logo))
-        .service(shown("/health").get(health::health).head(health::health))
-        .service(shown("/ready").get(health::ready).head(health::ready));
+    cfg.service(
+        reading(web::resource(["", "/"]))
+            .get(account::home)
+            .head(account::home),
+    )
+    .service(
+        acting("/login")
+            .get(login::get)
+            .head(login::get)
+            .post(login::post),
+    )
+    .service(
+        acting("/login/forgot")
+            .get(forgot::get)
+            .head(forgot::get)
+            .post(forgot::post),
+    )
+    .service(
+        acting("/login/password")
+            .get(password_link::get)
+            .head(password_link::get)
+            .post(password_link::post),
+    )
+    .service(
+        acting("/bootstrap")
+            .get(bootstrap::get)
+            .head(bootstrap::get)
+            .post(bootstrap::post),
+    )
+    .service(
+        acting("/logout")
+            .get(logout::get)
+            .head(logout::get)
+            .post(logout::post),
+    )
+    .service(
+        shown("/signed-out")
+            .get(logout::signed_out)
+            .head(logout::signed_out),
+    )
+    .service(shown("/account").get(account::get).head(account::get))
+    .service(
+        web::resource("/account/password")
+            .post(account::post)
+            .default_service(web::to(|| refused("POST"))),
+    )
+    .service(
+        shown("/assets/style.css")
+            .get(assets::style)
+            .head(assets::style),
+    )
+    .service(
+        shown("/assets/logo.svg")
+            .get(assets::logo)
+            .head(assets::logo),
+    )
+    .service(
+        shown("/assets/logo.png")
+            .get(assets::logo)
+            .head(assets::logo),
+    )
+    .service(shown("/health").get(health::health).head(health::health))
+    .service(shown("/ready").get(health::ready).head(health::ready));
 }
 
 fn reading(resource: Resource) -> Resource {

@@ -13,20 +13,18 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::{self, PagePolicy, see_other};
 use curfew_http::problem::PageContext;
-use curfew_http::session::{self, StartedSession};
-use curfew_http::{Edge, csrf, origin, password};
-use curfew_policy::lifetime::LifetimeRules;
+use curfew_http::{Edge, csrf, origin, session};
 use curfew_policy::password::MAX_BYTES;
-use curfew_policy::status::{DeathCause, OwnerStatus, UserStatus};
 use curfew_policy::{email, redirect};
-use curfew_protocol::{Form, Lifetime, NodeId, Redacted, TenantId, UserId};
-use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_protocol::{Form, Lifetime, Redacted, TenantId};
+use curfew_store::audit::Origin;
 use curfew_store::users::User;
-use curfew_store::{Read, StoreError, Write};
+use curfew_store::{Read, StoreError};
 
 use crate::asking::Asking;
 use crate::guess::Guess;
 use crate::pages::{LoginError, LoginNotice, LoginPage};
+use crate::sign_in::{start_session, verify};
 use crate::visit::{
     Expired, Halt, Visitor, check_form, posted, query, retry_after, visit, with_cookie,
 };
@@ -36,7 +34,10 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
 }
 
 pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payload) -> HttpResponse {
-    visit(&request, &edge, async |at: PageContext<'_>| submit(at, payload).await).await
+    visit(&request, &edge, async |at: PageContext<'_>| {
+        submit(at, payload).await
+    })
+    .await
 }
 
 async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
@@ -46,7 +47,11 @@ async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
     if visitor.signed_in.is_some() && query.get("reauth") != Some("1") {
         return Ok(see_other(&return_to));
     }
-    let shown = Shown { return_to, told: query.get("told").and_then(told), ..Shown::default() };
+    let shown = Shown {
+        return_to,
+        told: query.get("told").and_then(told),
+        ..Shown::default()
+    };
     Ok(visitor.tidied(&at, page(&at, StatusCode::OK, shown).await?))
 }
 
@@ -58,7 +63,9 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
         shown.told = Some(LoginNotice::FormExpired);
         return page(&at, StatusCode::BAD_REQUEST, shown).await;
     }
-    let Some(typed) = Typed::read(&form) else { return refused(&at, shown).await };
+    let Some(typed) = Typed::read(&form) else {
+        return refused(&at, shown).await;
+    };
     let origin = origin::of(at.request, at.edge);
     let user = look_up(&at, typed.name.clone()).await?;
     let guess = guess_at(&at, user.as_ref(), &typed, &origin);
@@ -93,13 +100,19 @@ struct Shown {
 impl Shown {
     fn of(at: &PageContext<'_>, form: &Form<'_>) -> Self {
         let username = form.get("username").unwrap_or("").to_owned();
-        Self { return_to: return_to(at, form), username, ..Self::default() }
+        Self {
+            return_to: return_to(at, form),
+            username,
+            ..Self::default()
+        }
     }
 }
 
 /// Where to go afterwards: a path of our own, or the account page (B48).
 fn return_to(at: &PageContext<'_>, form: &Form<'_>) -> String {
-    let asked = form.get("return_to").filter(|path| redirect::is_local_path(path));
+    let asked = form
+        .get("return_to")
+        .filter(|path| redirect::is_local_path(path));
     asked.map_or_else(|| at.realm.path("/account"), ToOwned::to_owned)
 }
 
@@ -113,7 +126,11 @@ fn told(word: &str) -> Option<LoginNotice> {
     }
 }
 
-async fn page(at: &PageContext<'_>, status: StatusCode, shown: Shown) -> Result<HttpResponse, Halt> {
+async fn page(
+    at: &PageContext<'_>,
+    status: StatusCode,
+    shown: Shown,
+) -> Result<HttpResponse, Halt> {
     let asking = Asking::of(at, &shown.return_to).await?;
     let (owner, cookie) = csrf::browser(at.edge, at.realm, at.request);
     let model = LoginPage {
@@ -126,13 +143,22 @@ async fn page(at: &PageContext<'_>, status: StatusCode, shown: Shown) -> Result<
         told: shown.told,
         error: shown.error,
     };
-    let policy = PagePolicy { form_targets: asking.form_targets, script: None };
-    Ok(with_cookie(answer::page_with(at, status, ("login.html", &model), &policy), cookie))
+    let policy = PagePolicy {
+        form_targets: asking.form_targets,
+        script: None,
+    };
+    Ok(with_cookie(
+        answer::page_with(at, status, ("login.html", &model), &policy),
+        cookie,
+    ))
 }
 
 async fn refused(at: &PageContext<'_>, shown: Shown) -> Result<HttpResponse, Halt> {
     metrics::counter!("curfew_logins_total", "outcome" => "refused").increment(1);
-    let shown = Shown { error: Some(LoginError::Credentials), ..shown };
+    let shown = Shown {
+        error: Some(LoginError::Credentials),
+        ..shown
+    };
     page(at, StatusCode::FORBIDDEN, shown).await
 }
 
@@ -142,8 +168,14 @@ async fn too_many_attempts(
     wait: Lifetime,
 ) -> Result<HttpResponse, Halt> {
     metrics::counter!("curfew_logins_total", "outcome" => "too_many_attempts").increment(1);
-    let shown = Shown { error: Some(LoginError::TooManyAttempts), ..shown };
-    Ok(retry_after(page(at, StatusCode::TOO_MANY_REQUESTS, shown).await?, wait))
+    let shown = Shown {
+        error: Some(LoginError::TooManyAttempts),
+        ..shown
+    };
+    Ok(retry_after(
+        page(at, StatusCode::TOO_MANY_REQUESTS, shown).await?,
+        wait,
+    ))
 }
 
 /// A name and a password that are worth looking up.
@@ -157,7 +189,10 @@ impl Typed {
         let name = form.get("username")?.trim();
         let password = form.get("password")?;
         let plausible = (1..=254).contains(&name.len()) && password.len() <= MAX_BYTES;
-        plausible.then(|| Self { name: name.to_owned(), password: Redacted(password.to_owned()) })
+        plausible.then(|| Self {
+            name: name.to_owned(),
+            password: Redacted(password.to_owned()),
+        })
     }
 }
 
@@ -178,188 +213,15 @@ pub(crate) fn find(
 
 async fn look_up(at: &PageContext<'_>, name: String) -> Result<Option<User>, StoreError> {
     let tenant = at.realm.tenant_id;
-    at.edge.store.read(move |read| find(read, tenant, &name)).await
+    at.edge
+        .store
+        .read(move |read| find(read, tenant, &name))
+        .await
 }
 
 fn guess_at(at: &PageContext<'_>, user: Option<&User>, typed: &Typed, origin: &Origin) -> Guess {
     match user {
         Some(user) => Guess::at_user(at.edge, user.id, origin),
         None => Guess::at_nobody(at.edge, at.realm.tenant_id, &typed.name, origin),
-    }
-}
-
-/// A user whose password was right a moment ago.
-struct Verified {
-    user_id: UserId,
-    password_hash: Redacted<String>,
-    /// The same password under today's parameters, when the stored one is older.
-    rehashed: Option<Redacted<String>>,
-}
-
-async fn verify(
-    at: &PageContext<'_>,
-    user: Option<User>,
-    password: Redacted<String>,
-) -> Result<Result<Verified, LoginRefusal>, Halt> {
-    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-    let right = at.edge.passwords.verify(password.clone(), stored.clone()).await?;
-    let Some(user) = user else { return Ok(Err(LoginRefusal::UnknownAccount)) };
-    let Some(stored) = stored else { return Ok(Err(LoginRefusal::NoPassword(user.id))) };
-    if !right {
-        return Ok(Err(LoginRefusal::WrongPassword(user.id)));
-    }
-    if !may_sign_in(user.status) {
-        return Ok(Err(LoginRefusal::Status(user.id, user.status)));
-    }
-    let rehashed = match password::is_outdated(&stored) {
-        true => Some(at.edge.passwords.hash(password, &at.edge.store).await?),
-        false => None,
-    };
-    Ok(Ok(Verified { user_id: user.id, password_hash: stored, rehashed }))
-}
-
-const fn may_sign_in(status: UserStatus) -> bool {
-    match status {
-        UserStatus::Active | UserStatus::Dormant => true,
-        UserStatus::Suspended | UserStatus::Deleted => false,
-    }
-}
-
-/// Why nobody is signed in. The visitor is told the same in every case.
-#[derive(Clone, Copy, Debug)]
-enum LoginRefusal {
-    UnknownAccount,
-    NoPassword(UserId),
-    WrongPassword(UserId),
-    /// The password was right.
-    Status(UserId, UserStatus),
-    /// Password or tenant changed while the password was being verified.
-    Changed(UserId),
-}
-
-impl LoginRefusal {
-    fn entry(self, tenant: TenantId, origin: &Origin) -> AuditEntry {
-        let (event, user, reason) = match self {
-            Self::UnknownAccount => (AuditEvent::LoginFailed, None, "unknown_account"),
-            Self::NoPassword(user) => (AuditEvent::LoginFailed, Some(user), "no_password"),
-            Self::WrongPassword(user) => (AuditEvent::LoginFailed, Some(user), "wrong_password"),
-            Self::Status(user, UserStatus::Deleted) => {
-                (AuditEvent::LoginRefused, Some(user), "deleted")
-            }
-            Self::Status(user, _) => (AuditEvent::LoginRefused, Some(user), "suspended"),
-            Self::Changed(user) => (AuditEvent::LoginRefused, Some(user), "changed_meanwhile"),
-        };
-        AuditEntry {
-            tenant_id: Some(tenant),
-            user_id: user,
-            ..AuditEntry::new(event, AuthenticatedBy::Nobody, origin.clone()).refused(reason)
-        }
-    }
-
-    /// Writes it down; for an unknown name too, so that both take the same time.
-    async fn record(self, at: &PageContext<'_>, origin: &Origin) -> Result<(), StoreError> {
-        let entry = self.entry(at.realm.tenant_id, origin);
-        let written = at.edge.store.write(move |write| write.audit(&entry).map(Ok::<_, ()>));
-        written.await.map(|_| ())
-    }
-}
-
-async fn start_session(
-    at: &PageContext<'_>,
-    verified: Verified,
-    guess: Guess,
-    origin: Origin,
-) -> Result<Option<StartedSession>, Halt> {
-    let previous = session::signed_in(at.edge, at.realm, at.request).await?;
-    let sign_in = SignIn {
-        tenant_id: at.realm.tenant_id,
-        verified,
-        previous: previous.map(|signed_in| signed_in.session_id),
-        guess,
-        rules: at.edge.lifetimes,
-        origin,
-    };
-    let started = at.edge.store.write(move |write| sign_in.run(write)).await?;
-    if started.is_ok() {
-        metrics::counter!("curfew_logins_total", "outcome" => "signed_in").increment(1);
-    }
-    Ok(started.ok())
-}
-
-/// The transaction of a sign-in.
-struct SignIn {
-    tenant_id: TenantId,
-    verified: Verified,
-    /// The session that this browser had until now.
-    previous: Option<NodeId>,
-    guess: Guess,
-    rules: LifetimeRules,
-    origin: Origin,
-}
-
-impl SignIn {
-    fn run(&self, write: &mut Write<'_>) -> Result<Result<StartedSession, ()>, StoreError> {
-        let tenant = write.tenant(self.tenant_id)?.filter(|t| t.status == OwnerStatus::Active);
-        let user = write.user_held(self.verified.user_id)?;
-        let (Some(tenant), Some(user)) = (tenant, user) else {
-            return self.refuse(write, LoginRefusal::Changed(self.verified.user_id));
-        };
-        if user.password_hash.as_ref() != Some(&self.verified.password_hash) {
-            return self.refuse(write, LoginRefusal::Changed(user.id));
-        }
-        let user = match user.status {
-            UserStatus::Active => user,
-            UserStatus::Dormant => self.wake(write, user)?,
-            status @ (UserStatus::Suspended | UserStatus::Deleted) => {
-                return self.refuse(write, LoginRefusal::Status(user.id, status));
-            }
-        };
-        self.end_previous(write)?;
-        self.guess.give_back(write)?;
-        if let Some(rehashed) = &self.verified.rehashed {
-            write.user_rehash_password(user.id, rehashed)?;
-        }
-        let by = (AuthenticatedBy::Nobody, &self.origin);
-        match session::start(write, &self.rules, &tenant, &user, by)? {
-            Some(started) => Ok(Ok(started)),
-            None => self.refuse(write, LoginRefusal::Changed(user.id)),
-        }
-    }
-
-    fn refuse(
-        &self,
-        write: &mut Write<'_>,
-        refusal: LoginRefusal,
-    ) -> Result<Result<StartedSession, ()>, StoreError> {
-        write.audit(&refusal.entry(self.tenant_id, &self.origin))?;
-        Ok(Err(()))
-    }
-
-    /// Signing in wakes a dormant account (A06). The epoch moves, so nothing from before sleeps on.
-    fn wake(&self, write: &mut Write<'_>, user: User) -> Result<User, StoreError> {
-        write.user_set_status(user.id, UserStatus::Active)?;
-        let by = AuthenticatedBy::Nobody;
-        write.audit(&AuditEntry {
-            tenant_id: Some(self.tenant_id),
-            user_id: Some(user.id),
-            detail: Some("woken_by_sign_in".to_owned()),
-            ..AuditEntry::new(AuditEvent::UserStatusChanged, by, self.origin.clone())
-        })?;
-        Ok(User { status: UserStatus::Active, epoch: user.epoch + 1, ..user })
-    }
-
-    /// Each sign-in has a session of its own; the one before ends (D16).
-    fn end_previous(&self, write: &mut Write<'_>) -> Result<(), StoreError> {
-        let Some(previous) = self.previous else { return Ok(()) };
-        if write.node_end(previous, DeathCause::Rotated)? > 0 {
-            let by = AuthenticatedBy::Session(previous);
-            write.audit(&AuditEntry {
-                tenant_id: Some(self.tenant_id),
-                node_id: Some(previous),
-                detail: Some("signed_in_anew".to_owned()),
-                ..AuditEntry::new(AuditEvent::SessionEnded, by, self.origin.clone())
-            })?;
-        }
-        Ok(())
     }
 }

@@ -24,12 +24,17 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
 }
 
 pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payload) -> HttpResponse {
-    visit(&request, &edge, async |at: PageContext<'_>| submit(at, payload).await).await
+    visit(&request, &edge, async |at: PageContext<'_>| {
+        submit(at, payload).await
+    })
+    .await
 }
 
 pub(crate) async fn signed_out(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
     visit(&request, &edge, async |at: PageContext<'_>| {
-        let model = SignedOutPage { shell: at.realm.shell() };
+        let model = SignedOutPage {
+            shell: at.realm.shell(),
+        };
         Ok(answer::page(&at, StatusCode::OK, "signed_out.html", &model))
     })
     .await
@@ -63,7 +68,10 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
     }
     end_session(&at, signed_in).await?;
     let removal = session::cookie_removal(at.edge, at.realm);
-    Ok(with_cookie(see_other(&asked.destination(&at)), Some(removal)))
+    Ok(with_cookie(
+        see_other(&asked.destination(&at)),
+        Some(removal),
+    ))
 }
 
 /// What a client asks for, checked.
@@ -85,25 +93,43 @@ impl Asked {
             // Without a client there is nobody for whom the address could be registered.
             return Ok(match uri {
                 Some(_) => Err(LogoutErrorReason::Request),
-                None => Ok(Self { client: None, post_logout_redirect_uri: None, state }),
+                None => Ok(Self {
+                    client: None,
+                    post_logout_redirect_uri: None,
+                    state,
+                }),
             });
         };
-        let found = at.edge.store.read(move |read| read.client_by_client_id(&client_id)).await?;
+        let found = at
+            .edge
+            .store
+            .read(move |read| read.client_by_client_id(&client_id))
+            .await?;
         let usable = found.filter(|client| {
             client.tenant_id == at.realm.tenant_id && client.status == OwnerStatus::Active
         });
-        let Some(client) = usable else { return Ok(Err(LogoutErrorReason::UnknownClient)) };
+        let Some(client) = usable else {
+            return Ok(Err(LogoutErrorReason::UnknownClient));
+        };
         let registered = &client.registration.post_logout_redirect_uris;
         if uri.as_ref().is_some_and(|uri| !registered.contains(uri)) {
             return Ok(Err(LogoutErrorReason::RedirectUri));
         }
-        Ok(Ok(Self { client: Some(client), post_logout_redirect_uri: uri, state }))
+        Ok(Ok(Self {
+            client: Some(client),
+            post_logout_redirect_uri: uri,
+            state,
+        }))
     }
 
     /// Where the browser goes in the end.
     fn destination(&self, at: &PageContext<'_>) -> String {
-        let Some(uri) = &self.post_logout_redirect_uri else { return at.realm.path("/signed-out") };
-        let Some(state) = &self.state else { return uri.clone() };
+        let Some(uri) = &self.post_logout_redirect_uri else {
+            return at.realm.path("/signed-out");
+        };
+        let Some(state) = &self.state else {
+            return uri.clone();
+        };
         let separator = if uri.contains('?') { '&' } else { '?' };
         let state: String = url::form_urlencoded::byte_serialize(state.as_bytes()).collect();
         format!("{uri}{separator}state={state}")
@@ -115,20 +141,42 @@ fn question(at: &PageContext<'_>, visitor: &Visitor, asked: &Asked) -> HttpRespo
     let model = LogoutPage {
         shell: at.realm.shell(),
         csrf: owner.token(at.edge, at.edge.store.clock().now()),
-        client: asked.client.as_ref().map(|client| client.registration.name.clone()),
-        username: visitor.signed_in.as_ref().map(|signed_in| signed_in.username.clone()),
-        client_id: asked.client.as_ref().map(|client| client.registration.client_id.clone()),
+        client: asked
+            .client
+            .as_ref()
+            .map(|client| client.registration.name.clone()),
+        username: visitor
+            .signed_in
+            .as_ref()
+            .map(|signed_in| signed_in.username.clone()),
+        client_id: asked
+            .client
+            .as_ref()
+            .map(|client| client.registration.client_id.clone()),
         post_logout_redirect_uri: asked.post_logout_redirect_uri.clone(),
         state: asked.state.clone(),
     };
-    let target = asked.post_logout_redirect_uri.as_deref().and_then(redirect::origin);
-    let policy = PagePolicy { form_targets: target.into_iter().collect(), script: None };
-    with_cookie(answer::page_with(at, StatusCode::OK, ("logout.html", &model), &policy), cookie)
+    let target = asked
+        .post_logout_redirect_uri
+        .as_deref()
+        .and_then(redirect::origin);
+    let policy = PagePolicy {
+        form_targets: target.into_iter().collect(),
+        script: None,
+    };
+    with_cookie(
+        answer::page_with(at, StatusCode::OK, ("logout.html", &model), &policy),
+        cookie,
+    )
 }
 
 fn error_page(at: &PageContext<'_>, reason: LogoutErrorReason) -> HttpResponse {
     let correlation_id = origin::request_id(at.request, at.edge).to_string();
-    let model = LogoutErrorPage { shell: at.realm.shell(), reason, correlation_id };
+    let model = LogoutErrorPage {
+        shell: at.realm.shell(),
+        reason,
+        correlation_id,
+    };
     answer::page(at, StatusCode::BAD_REQUEST, "logout_error.html", &model)
 }
 

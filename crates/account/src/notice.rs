@@ -19,15 +19,25 @@ impl ChangeNotice {
     pub(crate) fn of(at: &PageContext<'_>, username: &str) -> Option<Self> {
         at.edge.mailer.as_ref()?;
         let link = format!("{}/login/forgot", at.realm.issuer(at.edge));
-        let facts = MailFacts { place: &at.realm.name, username, link: &link, lasts: None };
+        let facts = MailFacts {
+            place: &at.realm.name,
+            username,
+            link: &link,
+            lasts: None,
+        };
         let kind = MailKind::PasswordChanged;
         let text = mail_texts::write(&at.edge.pages, &language(at), kind, facts);
-        Some(Self { text, rules: at.edge.lifetimes })
+        Some(Self {
+            text,
+            rules: at.edge.lifetimes,
+        })
     }
 
     /// To the address that the account has at this moment. It may wait for the mail server as long as an invitation may.
     pub(crate) fn queue(&self, write: &mut Write<'_>, user: &User) -> Result<(), StoreError> {
-        let until = self.rules.expires_at(Credential::Invitation, write.now(), Caps::default());
+        let until = self
+            .rules
+            .expires_at(Credential::Invitation, write.now(), Caps::default());
         if let (Some(address), Ok(until)) = (&user.email, until) {
             write.mail_insert(address, &self.text.subject, &self.text.body, until)?;
         }

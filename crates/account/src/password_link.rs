@@ -28,12 +28,17 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
 }
 
 pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payload) -> HttpResponse {
-    visit(&request, &edge, async |at: PageContext<'_>| submit(at, payload).await).await
+    visit(&request, &edge, async |at: PageContext<'_>| {
+        submit(at, payload).await
+    })
+    .await
 }
 
 async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
     let query = query(at.request)?;
-    let Some(shown) = Shown::of(&at, &query).await? else { return Ok(invalid(&at)) };
+    let Some(shown) = Shown::of(&at, &query).await? else {
+        return Ok(invalid(&at));
+    };
     Ok(page(&at, &shown, None))
 }
 
@@ -41,7 +46,9 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
     let body = posted(&at, payload).await?;
     let form = body.parse(&[])?;
     let fresh = check_form(&at, &csrf::browser(at.edge, at.realm, at.request).0, &form)?;
-    let Some(shown) = Shown::of(&at, &form).await? else { return Ok(invalid(&at)) };
+    let Some(shown) = Shown::of(&at, &form).await? else {
+        return Ok(invalid(&at));
+    };
     if let Err(Expired) = fresh {
         return Ok(page(&at, &shown, Some(PasswordError::Expired)));
     }
@@ -79,14 +86,21 @@ struct Shown {
 impl Shown {
     /// `None`: mangled, foreign, used, expired, or overtaken by events. The visitor is not told which.
     async fn of(at: &PageContext<'_>, form: &Form<'_>) -> Result<Option<Self>, StoreError> {
-        let Some(text) = form.get("link").map(ToOwned::to_owned) else { return Ok(None) };
+        let Some(text) = form.get("link").map(ToOwned::to_owned) else {
+            return Ok(None);
+        };
         let Ok(presented) = ParsedToken::parse(TokenKind::MailedLink, &text) else {
             return Ok(None);
         };
         let tenant = at.realm.tenant_id;
         let found = at.edge.store.read(move |read| {
             let good = good_link(read, tenant, &presented)?;
-            Ok(good.map(|(link, user)| Self { text, presented, link, user }))
+            Ok(good.map(|(link, user)| Self {
+                text,
+                presented,
+                link,
+                user,
+            }))
         });
         found.await
     }
@@ -99,8 +113,12 @@ fn good_link(
     presented: &ParsedToken,
 ) -> Result<Option<(MailedLink, User)>, StoreError> {
     let id = MailedLinkId::from_bytes(presented.selector);
-    let Some(link) = read.mailed_link(id)? else { return Ok(None) };
-    let Some(user) = read.user(link.user_id)? else { return Ok(None) };
+    let Some(link) = read.mailed_link(id)? else {
+        return Ok(None);
+    };
+    let Some(user) = read.user(link.user_id)? else {
+        return Ok(None);
+    };
     let installation_epoch = read.installation_epoch()?;
     let good = read.keys().verify(
         TokenKind::MailedLink,
@@ -117,8 +135,10 @@ fn good_link(
 }
 
 fn new_password(form: &Form<'_>, user: &User) -> Result<Redacted<String>, PasswordError> {
-    let (password, again) =
-        (form.get("password").unwrap_or(""), form.get("password_again").unwrap_or(""));
+    let (password, again) = (
+        form.get("password").unwrap_or(""),
+        form.get("password_again").unwrap_or(""),
+    );
     let known = [user.username.as_str(), user.email.as_deref().unwrap_or("")];
     check_new(password, again, &known).map_err(|refusal| match refusal {
         PasswordRefusal::TooShort => PasswordError::TooShort,
@@ -143,12 +163,18 @@ fn page(at: &PageContext<'_>, shown: &Shown, error: Option<PasswordError>) -> Ht
         min_length: MIN_LENGTH,
         error,
     };
-    let status = if error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if error.is_some() {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
     with_cookie(answer::page(at, status, "password.html", &model), cookie)
 }
 
 fn invalid(at: &PageContext<'_>) -> HttpResponse {
-    let model = LinkInvalidPage { shell: at.realm.shell() };
+    let model = LinkInvalidPage {
+        shell: at.realm.shell(),
+    };
     answer::page(at, StatusCode::BAD_REQUEST, "link_invalid.html", &model)
 }
 

@@ -1,1 +1,9 @@
+//! The endpoints over a temporary SQLite database, on a clock that moves when told to.
 
+mod account;
+mod bootstrap;
+mod links;
+mod login;
+mod logout;
+mod service;
+mod support;

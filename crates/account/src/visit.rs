@@ -76,7 +76,11 @@ where
         Ok(None) => (Realm::root(), Err(Halt::NotFound)),
         Err(error) => (Realm::root(), Err(Halt::Store(error))),
     };
-    let at = PageContext { edge, realm: &realm, request };
+    let at = PageContext {
+        edge,
+        realm: &realm,
+        request,
+    };
     let answer = match found {
         Ok(()) => stages(at).await,
         Err(halt) => Err(halt),
@@ -86,11 +90,20 @@ where
 
 /// The default service: a page for people, JSON for programs.
 pub async fn not_found(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
-    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let accepted = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
     if accepted.is_some_and(|accepted| accepted.contains("text/html")) {
-        return visit(&request, &edge, async |_: PageContext<'_>| Err(Halt::NotFound)).await;
+        return visit(&request, &edge, async |_: PageContext<'_>| {
+            Err(Halt::NotFound)
+        })
+        .await;
     }
-    let error = OAuthError::new(ErrorCode::InvalidRequest, "there is nothing at this address");
+    let error = OAuthError::new(
+        ErrorCode::InvalidRequest,
+        "there is nothing at this address",
+    );
     let mut response = actix_web::ResponseError::error_response(&Problem::from(error));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
@@ -107,7 +120,10 @@ impl Visitor {
     pub(crate) async fn of(at: &PageContext<'_>) -> Result<Self, StoreError> {
         let signed_in = session::signed_in(at.edge, at.realm, at.request).await?;
         let stale_cookie = signed_in.is_none() && sends_session_cookie(at);
-        Ok(Self { signed_in, stale_cookie })
+        Ok(Self {
+            signed_in,
+            stale_cookie,
+        })
     }
 
     /// Who the form of this visitor is made for, and a cookie to set where there is no session to bind it to.
@@ -120,7 +136,9 @@ impl Visitor {
 
     /// Takes a worthless session cookie away (D15).
     pub(crate) fn tidied(&self, at: &PageContext<'_>, response: HttpResponse) -> HttpResponse {
-        let removal = self.stale_cookie.then(|| session::cookie_removal(at.edge, at.realm));
+        let removal = self
+            .stale_cookie
+            .then(|| session::cookie_removal(at.edge, at.realm));
         with_cookie(response, removal)
     }
 }
@@ -129,7 +147,10 @@ impl Visitor {
 fn sends_session_cookie(at: &PageContext<'_>) -> bool {
     let name = format!("{}=", at.edge.issuer.cookie_name("session", &at.realm.base));
     at.request.headers().get_all(COOKIE).any(|header| {
-        header.as_bytes().windows(name.len()).any(|window| window == name.as_bytes())
+        header
+            .as_bytes()
+            .windows(name.len())
+            .any(|window| window == name.as_bytes())
     })
 }
 
@@ -147,7 +168,9 @@ pub(crate) fn with_cookie(
 
 /// `Retry-After`, on a page with its own words for it.
 pub(crate) fn retry_after(mut response: HttpResponse, wait: Lifetime) -> HttpResponse {
-    response.headers_mut().insert(RETRY_AFTER, wait.seconds().max(1).into());
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, wait.seconds().max(1).into());
     response
 }
 
@@ -179,7 +202,11 @@ pub(crate) fn check_form(
 
 /// The language of the visitor, for mails.
 pub(crate) fn language(at: &PageContext<'_>) -> Language {
-    let accepted = at.request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let accepted = at
+        .request
+        .headers()
+        .get(ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     at.edge.pages.language(accepted)
 }
 

@@ -6,7 +6,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::header::ORIGIN;
+use actix_web::http::header::{COOKIE, ORIGIN};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use curfew_protocol::{Digest, NodeId, SecretBytes, Timestamp};
@@ -106,14 +106,26 @@ pub fn browser(
     request: &HttpRequest,
 ) -> (FormOwner, Option<Cookie<'static>>) {
     let name = edge.issuer.cookie_name("form", &realm.base);
-    if let Some(cookie) = request.cookie(&name)
-        && cookie.value().len() == 43
+    if let Some(value) = sent_cookie(request, &name)
+        && value.len() == 43
     {
-        return (FormOwner::Browser(cookie.value().to_owned()), None);
+        return (FormOwner::Browser(value.to_owned()), None);
     }
     let value = URL_SAFE_NO_PAD.encode(SecretBytes::random(edge.store.entropy()).expose());
     let cookie = host_cookie(name, value.clone());
     (FormOwner::Browser(value), Some(cookie))
+}
+
+/// The value of a cookie that the browser sent. Read piece by piece, because a host's other services share the header: one cookie of
+/// theirs that cannot be parsed must not hide ours.
+pub(crate) fn sent_cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
+    let headers = request.headers().get_all(COOKIE);
+    let pairs = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+    let mut texts = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
+    texts.find_map(|pair| {
+        let (own, value) = pair.trim().split_once('=')?;
+        (own == name).then_some(value)
+    })
 }
 
 /// A cookie that goes to this host only, over a secure connection only, and that no script reads.
@@ -124,4 +136,27 @@ pub(crate) fn host_cookie(name: String, value: String) -> Cookie<'static> {
         .http_only(true)
         .same_site(SameSite::Lax)
         .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn our_cookie_is_found_beside_those_that_cannot_be_parsed() {
+        for header in [
+            &b"x=1; own=value"[..],
+            b"nonsense; own=value",
+            b"\xff=\xff;own=value; own=2",
+            b" own=value;;",
+        ] {
+            let header = actix_web::http::header::HeaderValue::from_bytes(header).unwrap();
+            let request = TestRequest::default()
+                .insert_header((COOKIE, header))
+                .to_http_request();
+            assert_eq!(sent_cookie(&request, "own"), Some("value"), "{request:?}");
+            assert_eq!(sent_cookie(&request, "wn"), None);
+        }
+    }
 }

@@ -91,7 +91,10 @@ impl Bucket {
     /// password into the wrong field.
     pub fn hidden(kind: &str, text: &str) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-        let hex: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = digest.as_ref()[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Self::new(kind, &[&hex])
     }
 

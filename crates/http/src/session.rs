@@ -11,7 +11,7 @@ use curfew_store::tenants::Tenant;
 use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
 
-use crate::csrf::{FormOwner, host_cookie};
+use crate::csrf::{FormOwner, host_cookie, sent_cookie};
 use crate::edge::Edge;
 use crate::realm::Realm;
 
@@ -106,8 +106,8 @@ async fn touch(
 }
 
 fn cookie_value(edge: &Edge, realm: &Realm, request: &HttpRequest) -> Option<ParsedToken> {
-    let cookie = request.cookie(&edge.issuer.cookie_name("session", &realm.base))?;
-    ParsedToken::parse(TokenKind::Session, cookie.value()).ok()
+    let value = sent_cookie(request, &edge.issuer.cookie_name("session", &realm.base))?;
+    ParsedToken::parse(TokenKind::Session, value).ok()
 }
 
 /// The cookie of a session just started. It ends with the browser; the server knows when the session does.
