@@ -14,8 +14,7 @@ use crate::AdminError;
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     AccessToken,
-    RefreshToken,
-    AuthorizationCode,
+    RefreshFamily,
     Session,
     Approval,
     ClientGrant,
@@ -25,8 +24,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "access token",
-            Self::RefreshToken => "refresh family",
-            Self::AuthorizationCode => "authorization code",
+            Self::RefreshFamily => "refresh family",
             Self::Session => "session",
             Self::Approval => "approval",
             Self::ClientGrant => "client grant",
@@ -37,7 +35,7 @@ impl Kind {
         match kind {
             NodeKind::Session => Self::Session,
             NodeKind::Approval => Self::Approval,
-            NodeKind::Family => Self::RefreshToken,
+            NodeKind::Family => Self::RefreshFamily,
             NodeKind::ClientGrant => Self::ClientGrant,
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn run(global: &Global) -> Result<(), Failure> {
     telemetry::start(&config.log);
     let store = Store::open(store_options(&config, config.database.pool_size)?)?;
     let node = Node::new(config, store)?;
-    actix_web::rt::System::new().block_on(node.serve(|| {}))
+    actix_web::rt::System::new().block_on(node.serve(Vec::new(), || {}))
 }
 
 /// One server process, ready to start.
@@ -100,17 +100,19 @@ impl Node {
         })
     }
 
-    /// Until a signal comes. `ready` is called when the listeners are bound.
-    pub(crate) async fn serve(self, ready: impl FnOnce()) -> Result<(), Failure> {
+    /// Until a signal comes. `companions` listen beside the server and end with it; `ready` is called when all is bound.
+    pub(crate) async fn serve(
+        self,
+        mut companions: Vec<Server>,
+        ready: impl FnOnce(),
+    ) -> Result<(), Failure> {
         let (stop, stopped) = watch::channel(false);
         self.clock.measure(&self.edge.store).await?;
         let in_flight = InFlight::default();
         let public = self.public_listener(&in_flight)?;
-        let metrics = self
-            .listen
-            .metrics
-            .map(|address| metrics_listener(address, &self.metrics))
-            .transpose()?;
+        if let Some(address) = self.listen.metrics {
+            companions.push(metrics_listener(address, &self.metrics)?);
+        }
         let jobs = actix_web::rt::spawn(jobs::run(
             self.edge.clone(),
             self.clock.clone(),
@@ -118,30 +120,24 @@ impl Node {
             stopped,
         ));
         let handles: Vec<ServerHandle> = std::iter::once(&public)
-            .chain(&metrics)
+            .chain(&companions)
             .map(Server::handle)
             .collect();
-        actix_web::rt::spawn(stop_on_signal(
-            handles,
-            stop,
-            in_flight,
-            self.limits.shutdown_timeout,
-        ));
+        let signals = stop_on_signal(handles, stop, in_flight, self.limits.shutdown_timeout);
+        actix_web::rt::spawn(signals);
         tracing::info!(
             address = %self.listen.public, issuer = self.edge.issuer.origin(), workers = self.listen.workers,
-            database = self.edge.store.backend_name(), "listening"
+            database = self.edge.store.backend_name(), "ready"
         );
         ready();
-        let ended = |source| Failure::io("the server stopped", source);
-        let metrics = async {
-            match metrics {
-                Some(server) => server.await,
-                None => Ok(()),
-            }
-        };
-        let (public, metrics) = tokio::join!(public, metrics);
-        public.and(metrics).map_err(ended)?;
-        // The jobs were told to stop together with the listeners.
+        let companions: Vec<_> = companions.into_iter().map(actix_web::rt::spawn).collect();
+        public
+            .await
+            .map_err(|source| Failure::io("the server stopped", source))?;
+        for companion in companions {
+            // They were told to stop together with the public listener.
+            let _ = companion.await;
+        }
         let _ = tokio::time::timeout(DISCONNECT, jobs).await;
         tracing::info!("stopped");
         Ok(())

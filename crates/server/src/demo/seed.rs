@@ -1,0 +1,106 @@
+//! What the demo is filled with.
+
+use curfew_admin::{Admin, NewClient, NewScope, NewUserRequest};
+use curfew_protocol::{Entropy as _, GrantType, ScopeSet};
+use curfew_store::SystemEntropy;
+use curfew_store::clients::ClientRegistration;
+
+use crate::failure::Failure;
+
+pub(super) const USER: &str = "alice";
+pub(super) const SERVICE: &str = "demo-service";
+pub(super) const APP: &str = "demo-app";
+pub(super) const API: &str = "demo-api";
+pub(super) const IDENTIFIER: &str = "urn:curfew:demo-api";
+pub(super) const SCOPES: &str = "notes:read notes:write";
+
+const TENANT: &str = "default";
+
+/// What is printed once.
+pub(super) struct Seeded {
+    pub(super) password: String,
+    pub(super) service_secret: String,
+    pub(super) api_secret: String,
+}
+
+pub(super) fn plant(admin: &Admin, client_origin: &str) -> Result<Seeded, Failure> {
+    let api = admin.resource_add(TENANT, API, IDENTIFIER, Some("Demo notes"))?;
+    for (name, description) in [
+        ("notes:read", "Read your notes"),
+        ("notes:write", "Write and delete your notes"),
+    ] {
+        admin.scope_add(
+            TENANT,
+            NewScope {
+                name: name.to_owned(),
+                description: description.to_owned(),
+                resource_id: Some(API.to_owned()),
+                max_lifetime: None,
+            },
+        )?;
+    }
+    let scopes = ScopeSet::parse(SCOPES).map_err(|error| Failure::told(error.to_string()))?;
+    let service = admin.client_add(
+        TENANT,
+        NewClient {
+            registration: ClientRegistration {
+                client_id: SERVICE.to_owned(),
+                name: "Demo service".to_owned(),
+                grant_types: vec![GrantType::ClientCredentials],
+                scopes: scopes.clone(),
+                resources: vec![API.to_owned()],
+                ..ClientRegistration::default()
+            },
+            confidential: true,
+        },
+    )?;
+    admin.client_add(
+        TENANT,
+        NewClient {
+            registration: ClientRegistration {
+                client_id: APP.to_owned(),
+                name: "Demo client".to_owned(),
+                grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+                redirect_uris: vec![format!("{client_origin}/")],
+                origins: vec![client_origin.to_owned()],
+                scopes,
+                resources: vec![API.to_owned()],
+                ..ClientRegistration::default()
+            },
+            confidential: false,
+        },
+    )?;
+    let password = password();
+    let hash = curfew_http::password::hash(&password, &SystemEntropy)
+        .map_err(|failure| Failure::told(failure.to_string()))?;
+    admin.user_add(
+        TENANT,
+        NewUserRequest {
+            username: USER.to_owned(),
+            name: Some("Alice Demo".to_owned()),
+            email: Some("alice@example.com".to_owned()),
+            administrator: false,
+            password_hash: Some(hash),
+        },
+    )?;
+    let revealed = service.secret.map(|secret| secret.reveal());
+    Ok(Seeded {
+        password,
+        service_secret: revealed.unwrap_or_default(),
+        api_secret: api.secret.reveal(),
+    })
+}
+
+/// Four groups of four letters that are not mistaken for each other: 80 bits.
+fn password() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut random = [0u8; 16];
+    SystemEntropy.fill(&mut random);
+    let groups = random.chunks(4).map(|group| {
+        group
+            .iter()
+            .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+            .collect::<String>()
+    });
+    groups.collect::<Vec<_>>().join("-")
+}
