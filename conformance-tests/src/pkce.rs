@@ -28,6 +28,6 @@ mod tests {
     #[test]
     fn the_example_of_rfc_7636_appendix_b() {
         let challenge = super::challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        assert_eq!(challenge, "E9Melhoa2OwvFrEMTJeCHaGJb07t8zwGIOtEWxLfA4M");
+        assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 }

@@ -223,17 +223,21 @@ impl Drop for Database {
     }
 }
 
-fn psql(url: &str, statement: &str) -> String {
-    let done = Command::new("psql")
+fn try_psql(url: &str, statement: &str) -> Output {
+    let mut command = Command::new("psql");
+    command
         .args([url, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement])
         .output()
-        .expect("psql runs");
+        .expect("psql runs")
+}
+
+fn psql(url: &str, statement: &str) {
+    let done = try_psql(url, statement);
     assert!(
         done.status.success(),
         "{statement}: {}",
         String::from_utf8_lossy(&done.stderr)
     );
-    String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
 #[derive(Debug)]
@@ -513,24 +517,33 @@ impl Curfew {
     }
 
     /// Asks the database itself for one value; for assertions about what is stored.
+    #[track_caller]
     pub fn query(&self, statement: &str) -> String {
-        match self.database.backend {
-            Backend::Postgres => psql(&self.database.url, statement),
+        self.try_query(statement)
+            .unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// Runs a statement on the database itself; the error is the database's own.
+    pub fn try_query(&self, statement: &str) -> Result<String, String> {
+        let script = "import sqlite3, sys\n\
+            c = sqlite3.connect(sys.argv[1], timeout=10)\n\
+            print('\\n'.join('|'.join(map(str, row)) for row in c.execute(sys.argv[2])))\n\
+            c.commit()";
+        let done = match self.database.backend {
+            Backend::Postgres => try_psql(&self.database.url, statement),
             Backend::Sqlite => {
-                let script = "import sqlite3, sys\nc = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=10)\n\
-                              print('\\n'.join('|'.join(map(str, row)) for row in c.execute(sys.argv[2])))";
                 let file = self.database.url.trim_start_matches("sqlite:");
-                let done = Command::new("python3")
+                let mut command = Command::new("python3");
+                command
                     .args(["-c", script, file, statement])
                     .output()
-                    .expect("python3 runs");
-                assert!(
-                    done.status.success(),
-                    "{statement}: {}",
-                    String::from_utf8_lossy(&done.stderr)
-                );
-                String::from_utf8_lossy(&done.stdout).trim().to_owned()
+                    .expect("python3 runs")
             }
+        };
+        if done.status.success() {
+            Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&done.stderr).into_owned())
         }
     }
 }

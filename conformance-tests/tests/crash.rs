@@ -250,7 +250,7 @@ fn crash_kill_9_of_postgres_and_of_the_server_loses_nothing_that_was_acknowledge
     }
 }
 
-/// A26, D19, PROOF 3: a database that is gone is 503 with Retry-After, never "inactive", "invalid" or "signed out".
+/// A26, D19, S7009-07, PROOF 3: a database that is gone is 503 with Retry-After, never "inactive", "invalid" or "signed out".
 #[test]
 fn crash_a26_without_its_database_the_server_says_503_and_recovers_by_itself() {
     let cluster = Cluster::start();

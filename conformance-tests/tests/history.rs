@@ -59,7 +59,7 @@ fn race_l1_to_l6_hold_on_one_node_with_postgres() {
     linearizable(Backend::Postgres, 1);
 }
 
-/// A27: what one node has acknowledged is dead at every other.
+/// A16, A27: what one node has acknowledged is dead at every other.
 #[test]
 fn race_a27_l1_to_l6_hold_on_three_nodes_with_postgres() {
     linearizable(Backend::Postgres, 3);

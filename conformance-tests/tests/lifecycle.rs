@@ -372,6 +372,36 @@ on_both_backends! {
         browser.consent_page(&world.request(&world.app).user("eve"));
     }
 
+    /// D09: epochs decide, not clocks: within one second everything ends and begins again.
+    fn d09_what_was_ended_and_what_began_in_the_same_second_are_told_apart(backend) {
+        let world = World::start(backend);
+        let mut browser = world.signed_in("ada");
+        for _ in 0..4 {
+            let old = world.tokens(&mut browser, &world.web);
+            world.run(&["user", "logout-everywhere", "ada"], "");
+            assert!(!browser.is_signed_in());
+            browser.sign_in("ada", PASSWORD);
+            let new = world.tokens(&mut browser, &world.web);
+            world.assert_dead(&old.access);
+            world.assert_alive(&new.access);
+        }
+    }
+
+    /// D02: whatever value the cookie had over time.
+    fn d02_every_cookie_of_a_session_is_dead_after_signing_out(backend) {
+        let world = World::start(backend);
+        let mut browser = world.signed_in("ada");
+        let mut jars = vec![browser.clone()];
+        for _ in 0..2 {
+            browser.sign_in_at("/login?reauth=1", "ada", PASSWORD);
+            jars.push(browser.clone());
+        }
+        browser.sign_out();
+        for (number, mut jar) in jars.into_iter().enumerate() {
+            assert!(!jar.is_signed_in(), "cookie number {number} still opens the account");
+        }
+    }
+
     /// A12: named by itself, because it is the one that is redeemed later.
     fn a12_a_code_from_before_the_deletion_is_invalid_grant(backend) {
         let world = World::start(backend);
@@ -447,7 +477,7 @@ on_both_backends! {
         assert!(seen["scope"].as_str().is_none_or(|scope| !scope.contains("photos")), "{seen}");
     }
 
-    /// A24: on the account page; who changed it stays signed in, with a new session, and nobody else does.
+    /// A24, D13: on the account page; who changed it stays signed in, with a new session, and nobody else does.
     fn a24_changing_the_password_ends_every_other_session(backend) {
         let world = World::start(backend);
         let (mut here, mut elsewhere) = (world.signed_in("ada"), world.signed_in("ada"));
@@ -476,7 +506,7 @@ on_both_backends! {
         assert_eq!(world.browser().sign_in("ada", PASSWORD).status, 303);
     }
 
-    /// A25: the schema itself refuses a credential without an end.
+    /// A25, E03: the schema itself refuses a credential without an end.
     fn a25_no_credential_can_be_stored_without_an_expiry(backend) {
         let world = World::start(backend);
         for table in ["nodes", "tokens", "codes", "consents", "mailed_links", "bootstraps"] {
@@ -513,6 +543,25 @@ on_both_backends! {
         world.assert_dead(&with_session.access);
         world.refresh(&bound, with_session.refresh()).expect_error(400, "invalid_grant");
         world.assert_alive(&without.access);
+    }
+}
+
+/// D10: no node has to hear of a new epoch first.
+#[test]
+fn d10_what_begins_after_everything_was_ended_is_alive_at_every_node_at_once() {
+    let world = World::with(Setup::new(Backend::Postgres).nodes(3));
+    for round in 0..5 {
+        let old = world.tokens(&mut world.signed_in("ada"), &world.web);
+        world.run(&["user", "logout-everywhere", "ada"], "");
+        let mut browser = Browser::new(world.node(round % 3), world.issuer());
+        let new = world.tokens(&mut browser, &world.web);
+        world.assert_dead(&old.access);
+        for node in world.nodes() {
+            assert_eq!(
+                node.introspect(&world.api, &new.access).expect(200).json()["active"],
+                true
+            );
+        }
     }
 }
 

@@ -5,14 +5,16 @@ use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use conformance_tests::{AuthorizationRequest, Backend, PASSWORD, Setup, World, repository};
+use serde_json::json;
 use tempfile::TempDir;
-use thirtyfour::prelude::*;
 use thirtyfour::LoggingPrefsLogLevel;
+use thirtyfour::prelude::*;
 
 /// A native app that listens on the loopback address: it keeps what browsers bring.
 struct App {
@@ -99,7 +101,8 @@ impl Chrome {
         }
     }
 
-    async fn open(&self) -> WebDriver {
+    /// A phone by day, or a desk at night.
+    async fn open(&self, night: bool) -> WebDriver {
         let mut wanted = DesiredCapabilities::chrome();
         for argument in [
             "--headless",
@@ -112,7 +115,7 @@ impl Chrome {
             "--disable-sync",
             "--no-proxy-server",
             "--disable-dev-shm-usage",
-            "--window-size=390,844",
+            "--window-size=1280,900",
         ] {
             wanted.add_arg(argument).expect("an argument");
         }
@@ -281,35 +284,52 @@ impl Stage {
 }
 
 /// Sets the stage, plays, and looks into the browser's log at the end.
-fn play<F: Future<Output = Stage>>(name: &'static str, setup: Setup, act: impl FnOnce(Stage) -> F) {
+fn play<F: Future<Output = ()> + 'static>(
+    name: &'static str,
+    setup: Setup,
+    act: impl FnOnce(Rc<Stage>) -> F,
+) {
     let chrome = Chrome::start();
     let world = World::with(setup);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    runtime.block_on(async {
-        let driver = chrome.open().await;
-        let stage = act(Stage {
+    let played = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let driver = chrome.open(name == "night").await;
+        let stage = Rc::new(Stage {
             world,
             app: App::start(),
-            driver,
+            driver: driver.clone(),
             name,
-        })
-        .await;
-        let log = stage.driver.browser_log().await.expect("the browser's log");
+        });
+        // In a task of its own, so that the browser is ended in order after a failure, too.
+        let played = tokio::task::spawn_local(act(stage)).await;
+        let log = driver.browser_log().await.expect("the browser's log");
         let complaints: Vec<_> = log
             .into_iter()
-            .filter(|entry| {
-                entry.message.contains("Content Security Policy")
-                    || entry.message.contains("Refused to")
-                    || entry.message.contains("violates")
-            })
             .map(|entry| entry.message)
+            .filter(|message| {
+                ["Content Security Policy", "Refused to", "violates"]
+                    .iter()
+                    .any(|word| message.contains(word))
+            })
             .collect();
-        stage.driver.quit().await.expect("the browser ends");
+        driver.quit().await.expect("the browser ends");
         assert!(complaints.is_empty(), "{complaints:#?}");
+        played
     });
+    if let Err(failed) = played {
+        std::panic::resume_unwind(failed.into_panic());
+    }
+}
+
+/// Nobody takes the mail, but the pages are those of a server that sends some.
+fn with_mail() -> Setup {
+    let from = "Curfew <no-reply@example.test>";
+    usual()
+        .env("CURFEW_MAIL_SMTP_URL", "smtp://127.0.0.1:9")
+        .env("CURFEW_MAIL_FROM", from)
 }
 
 fn usual() -> Setup {
@@ -343,7 +363,6 @@ fn browser_signs_in_approves_and_comes_back_with_a_code() {
         assert!(!brought.to_lowercase().contains("referer:"), "{brought}");
         stage.go("/account").await;
         stage.picture("account").await;
-        stage
     });
 }
 
@@ -379,7 +398,6 @@ fn browser_is_told_of_a_wrong_password_and_may_try_again() {
                 .path()
                 .ends_with("/account")
         );
-        stage
     });
 }
 
@@ -394,7 +412,6 @@ fn browser_denies_and_the_client_hears_of_it() {
             brought.contains("error=access_denied") && !brought.contains("code="),
             "{brought}"
         );
-        stage
     });
 }
 
@@ -412,7 +429,6 @@ fn browser_stays_at_the_authorization_error_when_client_or_redirect_uri_is_bad()
         }
         stage.picture("page").await;
         assert!(stage.app.brought().is_empty());
-        stage
     });
 }
 
@@ -440,7 +456,6 @@ fn browser_gets_the_expired_page_when_a_form_lay_open_too_long() {
             .expect("a way to start again");
         way_on.click().await.expect("a click");
         assert!(stage.has("consent-approve").await || stage.has("login-submit").await);
-        stage
     });
 }
 
@@ -479,7 +494,6 @@ fn browser_may_submit_twice_and_go_back() {
         // Back after signing out shows nothing of the account.
         stage.go("/account").await;
         stage.expect_heading("Sign in").await;
-        stage
     });
 }
 
@@ -498,13 +512,12 @@ fn browser_posts_the_response_by_form_post() {
                 && brought.contains("state="),
             "{brought}"
         );
-        stage
     });
 }
 
 #[test]
 fn browser_changes_the_password_and_the_forgotten_one() {
-    play("password", usual(), |stage| async move {
+    play("password", with_mail(), |stage| async move {
         stage.go("/login").await;
         stage.click("login-submit").await;
         // Empty required fields: the browser itself keeps the form back.
@@ -539,14 +552,13 @@ fn browser_changes_the_password_and_the_forgotten_one() {
         stage.fill("password_again", new).await;
         stage.click("password-submit").await;
         assert!(!stage.has("problem").await);
-        stage
     });
 }
 
 /// The night side of every page, and a wide window.
 #[test]
 fn browser_shows_the_pages_in_the_dark_and_on_a_desk() {
-    play("dark", usual(), |stage| async move {
+    play("night", usual(), |stage| async move {
         stage
             .driver
             .set_window_rect(0, 0, 1280, 900)
@@ -566,6 +578,5 @@ fn browser_shows_the_pages_in_the_dark_and_on_a_desk() {
         stage.picture("desk-logout-error").await;
         stage.go("/nothing-is-here").await;
         stage.picture("desk-not-found").await;
-        stage
     });
 }

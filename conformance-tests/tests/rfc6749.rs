@@ -253,8 +253,8 @@ on_both_backends! {
         let after: usize = world.query("SELECT count(*) FROM audit").parse().expect("a count");
         assert!(after > before, "{before} audit rows before the mint, {after} after it");
         let selector = &token[5..27];
-        let lineage = world.run(&["token", "lineage", selector], "");
-        assert!(lineage.contains("robot"), "{lineage}");
+        let told = world.cli(&["token", "inspect", selector]);
+        assert_eq!(told["client_id"], "robot", "{told}");
     }
 }
 

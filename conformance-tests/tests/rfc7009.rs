@@ -76,6 +76,7 @@ on_both_backends! {
         }
     }
 
+    /// S7009-08: there is no kind of token that we issue and could not revoke.
     fn s7009_06_a_wrong_hint_still_finds_the_token(backend) {
         let world = World::start(backend);
         let robot = world.robot.secret.clone().expect("a secret");
