@@ -50,12 +50,21 @@ impl PagePolicy {
         let targets: String = self
             .form_targets
             .iter()
-            .map(|target| format!(" {target}"))
+            .map(|target| format!(" {}", form_source(target)))
             .collect();
         format!(
             "default-src 'none'; style-src 'self'; img-src 'self'; script-src {script}; base-uri 'none'; \
              frame-ancestors 'none'; form-action 'self'{targets}"
         )
+    }
+}
+
+/// A source expression knows no IPv6 address (CSP Level 3 §2.3.1), and browsers drop what they cannot read: a native app's
+/// redirect to `[::1]` (RFC 8252 §7.3) would be blocked. Any host at the app's own port is the nearest that can be said.
+fn form_source(origin: &str) -> String {
+    match origin.strip_prefix("http://[::1]") {
+        Some(port) => format!("http://*{port}"),
+        None => origin.to_owned(),
     }
 }
 
@@ -128,5 +137,27 @@ pub fn see_other(location: &str) -> HttpResponse {
             .insert_header(("referrer-policy", "no-referrer"))
             .finish(),
         Err(_) => HttpResponse::BadRequest().finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s8252_a_loopback_address_can_be_returned_to_in_either_family() {
+        let targets = [
+            "http://127.0.0.1:51004",
+            "http://[::1]:51004",
+            "com.example.app:",
+        ];
+        let form_targets = targets.map(ToOwned::to_owned).to_vec();
+        let header = PagePolicy {
+            form_targets,
+            script: None,
+        }
+        .header();
+        let expected = "form-action 'self' http://127.0.0.1:51004 http://*:51004 com.example.app:";
+        assert!(header.ends_with(expected), "{header}");
     }
 }
