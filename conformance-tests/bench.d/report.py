@@ -157,8 +157,8 @@ def footprint(figures):
 
 def garbage(figures):
     return [
-        f"{fact['backend']}: {fact['requests']:,} garbage tokens cost {fact['transactions']} transactions of the database, this script's own and the server's"
-        " background work included."
+        f"{fact['backend']}: {fact['requests']:,} garbage tokens cost {fact['transactions']:,} transactions of the database, for what is left to ask:"
+        " who the caller is."
         for fact in figures.facts("garbage")
     ]
 
