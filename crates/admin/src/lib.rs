@@ -3,6 +3,7 @@
 //! Every operation checks its input, runs in one transaction together with its audit row, and answers with a value or with a
 //! sentence that says what to do next. Nothing here prints, asks or hashes passwords.
 
+mod backups;
 mod bootstraps;
 mod clients;
 mod error;

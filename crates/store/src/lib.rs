@@ -23,6 +23,7 @@ mod schema;
 mod sqlite_writer;
 
 pub mod audit;
+pub mod backup;
 pub mod bootstraps;
 pub mod bulk;
 pub mod clean_up;

@@ -79,16 +79,10 @@ impl Raw {
             .settings
             .iter()
             .find(|setting| last(&setting.key) == last(key));
-        let close = self.settings.iter().find(|setting| {
-            setting.key.len().abs_diff(key.len()) <= 2
-                && setting
-                    .key
-                    .chars()
-                    .zip(key.chars())
-                    .filter(|(a, b)| a != b)
-                    .count()
-                    <= 2
-        });
+        let close = self
+            .settings
+            .iter()
+            .find(|setting| distance(&setting.key, key) <= 2);
         close.or(same_name).map(|setting| setting.key.as_str())
     }
 
@@ -219,4 +213,20 @@ impl Raw {
     pub(super) fn finish(self) -> Vec<ConfigError> {
         self.errors
     }
+}
+
+/// How many letters must be added, dropped or replaced to turn one word into the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (position, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = position + 1;
+        for (column, known) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *known);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
 }

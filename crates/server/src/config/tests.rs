@@ -52,9 +52,12 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.lifetimes.access_token.seconds(), 60);
 }
 
+/// The file, the environment, and what must be said.
+type Case<'t> = (&'t str, &'t [(&'t str, &'t str)], &'t [&'t str]);
+
 #[test]
 fn every_bad_value_is_named_with_its_remedy() {
-    let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+    let cases: &[Case] = &[
         ("", &[], &["issuer", "missing", "https://id.example.com"]),
         ("issuer = 5", &[], &["issuer = 5", "quotes"]),
         (
