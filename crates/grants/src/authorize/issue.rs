@@ -13,7 +13,7 @@ use curfew_http::rates::Bucket;
 use curfew_http::session::signed_in_again;
 use curfew_http::{PageProblem, origin};
 use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, LifetimeRules};
-use curfew_policy::status::OwnerStatus;
+use curfew_policy::status::{DeathCause, OwnerStatus};
 use curfew_protocol::{Lifetime, NodeId, OpaqueToken, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::clients::Client;
@@ -123,6 +123,11 @@ impl Approving {
             return Ok(Err(IssueRefusal::NoLifetime));
         };
         let approval = write.approval_insert(&self.approval(&facts, approval_end))?;
+        // The insert holds a session that binds. Only now is it certain that nobody ended it since it was read.
+        if facts.is_bound() && signed_in_again(write, self.session_id)?.is_none() {
+            write.node_end(approval, DeathCause::AncestorDied)?;
+            return Ok(Err(IssueRefusal::SignedOut));
+        }
         let (_, code) = write.code_insert(
             approval,
             approval_end,

@@ -14,6 +14,7 @@ mod plan;
 mod refresh_token;
 mod refusal;
 
+use actix_web::http::header::ORIGIN;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use curfew_http::body::RawForm;
@@ -69,9 +70,13 @@ async fn answered(
     };
     let origin = origin::of(request, edge);
     let authenticated = authenticate(edge, &realm, &presented, &origin).await?;
+    // Only the page of another origin needs to be told that it may read the answer.
+    if request.headers().contains_key(ORIGIN) {
+        *client = Some(authenticated.client().clone());
+    }
     let caller = Caller {
         authenticated_by: authenticated.authenticated_by(),
-        client: client.insert(authenticated.client().clone()).clone(),
+        client: authenticated.client().clone(),
         origin,
         rules: edge.lifetimes,
     };
