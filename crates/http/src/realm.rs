@@ -1,6 +1,7 @@
 //! Which tenant a request is for: the path says it.
 
 use actix_web::HttpRequest;
+use curfew_policy::resource::is_slug;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{DEFAULT_TENANT, TenantId};
 use curfew_store::StoreError;
@@ -47,6 +48,9 @@ impl Realm {
     }
 
     async fn by_slug(slug: String, edge: &Edge) -> Result<Option<Self>, StoreError> {
+        if !is_slug(&slug) {
+            return Ok(None);
+        }
         let found = edge
             .store
             .read(move |read| read.tenant_by_slug(&slug))

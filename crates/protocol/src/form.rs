@@ -37,6 +37,10 @@ impl<'a> Form<'a> {
                 None => (pair, &[][..]),
             };
             let (name, value) = (decode(name)?, decode(value)?);
+            // No parameter of ours has one, and PostgreSQL keeps no text with one.
+            if name.contains('\0') || value.contains('\0') {
+                return Err(FormError::Encoding);
+            }
             if parameters.len() == MAX_PARAMETERS {
                 return Err(FormError::TooMany);
             }
@@ -126,7 +130,15 @@ mod tests {
 
     #[test]
     fn broken_encoding_is_refused() {
-        for body in [&b"a=%"[..], b"a=%4", b"a=%zz", b"a=%ff", b"\xff=1"] {
+        for body in [
+            &b"a=%"[..],
+            b"a=%4",
+            b"a=%zz",
+            b"a=%ff",
+            b"\xff=1",
+            b"a=x%00",
+            b"a\0=1",
+        ] {
             assert_eq!(
                 Form::parse(body, &[]).err(),
                 Some(FormError::Encoding),
