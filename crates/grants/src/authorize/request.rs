@@ -6,7 +6,7 @@
 
 use curfew_http::{Edge, Realm};
 use curfew_policy::status::OwnerStatus;
-use curfew_policy::{pkce, redirect};
+use curfew_policy::{pkce, redirect, resource};
 use curfew_protocol::{Audiences, GrantType, ResponseMode, ScopeSet};
 use curfew_store::StoreError;
 use curfew_store::clients::Client;
@@ -48,6 +48,10 @@ impl Addressed {
         let Some(client_id) = parameters.get("client_id").map(str::to_owned) else {
             return Ok(Err((AddressRefusal::ClientMissing, None)));
         };
+        // What could not be registered is not looked up.
+        if !resource::is_name(&client_id) {
+            return Ok(Err((AddressRefusal::ClientUnknown, None)));
+        }
         let found = edge
             .store
             .read(move |read| read.client_by_client_id(&client_id))

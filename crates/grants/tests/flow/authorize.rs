@@ -45,6 +45,7 @@ async fn s9700_02_a_bad_address_is_never_redirected_to() {
     let server = Server::start().await;
     for (name, value) in [
         ("client_id", "nobody"),
+        ("client_id", "app\u{0}"),
         ("client_id", ""),
         ("redirect_uri", "https://x.example/"),
     ] {
