@@ -76,7 +76,6 @@ fn round(world: &mut World, crash: impl FnOnce(&mut World), restart: impl FnOnce
         .map(|_| world.tokens(&mut browser, &world.web))
         .collect();
     let seen = Acknowledged::default();
-    let instant = Duration::from_millis(150 + pkce::random_below(500));
     // The crash needs the server to itself, while the load only reads where it is.
     let (http_world, seen_ref) = (&*world, &seen);
     thread::scope(|scope| {
@@ -87,7 +86,15 @@ fn round(world: &mut World, crash: impl FnOnce(&mut World), restart: impl FnOnce
             scope.spawn(move || rotate(http_world, family, seen_ref));
         }
         scope.spawn(move || {
-            thread::sleep(instant);
+            // When the load is at work, and then at some instant.
+            let at_work = || {
+                let minted = seen_ref.minted.lock().expect("no panic").len();
+                minted > 10 && seen_ref.revoked.lock().expect("no panic").len() > 10
+            };
+            while !at_work() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            thread::sleep(Duration::from_millis(pkce::random_below(500)));
             let kill = Command::new("kill")
                 .args(["-STOP", &http_world.pid(0).to_string()])
                 .status()

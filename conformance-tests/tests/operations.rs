@@ -40,7 +40,7 @@ on_both_backends! {
         let tokens = world.tokens(&mut world.browser(), &world.web);
         let id = tokens.access[5..27].to_owned();
         let tree = world.cli(&["token", "lineage", &id]).to_string();
-        for word in ["session", "approval", "refresh_token", &id] {
+        for word in ["session", "approval", "family", &id] {
             assert!(tree.contains(word), "{word} is missing in {tree}");
         }
         assert!(!tree.contains(&tokens.access[27..71]), "the secret is told: {tree}");

@@ -125,6 +125,16 @@ impl Chrome {
                 self.profile.path().display()
             ))
             .expect("an argument");
+        if night {
+            wanted
+                .add_arg("--blink-settings=preferredColorScheme=0")
+                .expect("an argument");
+        } else {
+            let phone = json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}});
+            wanted
+                .add_experimental_option("mobileEmulation", phone)
+                .expect("an option");
+        }
         wanted
             .set_browser_log_level(LoggingPrefsLogLevel::All)
             .expect("a log level");
@@ -176,17 +186,14 @@ impl Stage {
             .expect("its text")
     }
 
-    #[track_caller]
-    fn expect_heading(&self, wanted: &'static str) -> impl Future<Output = ()> + '_ {
-        async move {
-            let found = self.heading().await;
-            assert_eq!(
-                found,
-                wanted,
-                "at {}",
-                self.driver.current_url().await.expect("a URL")
-            );
-        }
+    async fn expect_heading(&self, wanted: &str) {
+        let found = self.heading().await;
+        assert_eq!(
+            found,
+            wanted,
+            "at {}",
+            self.driver.current_url().await.expect("a URL")
+        );
     }
 
     async fn click(&self, id: &str) {
