@@ -4,11 +4,12 @@
 //! until the window ends, so that a flood costs it nothing more.
 
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::{Mutex, RwLock};
 
 use curfew_protocol::{Lifetime, Timestamp};
 use curfew_store::audit::Origin;
 use curfew_store::rate_limits::Rate;
+use curfew_store::{Store, StoreError};
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])* $field:ident = $limit:literal in $window:literal,)*) => {
@@ -17,6 +18,7 @@ macro_rules! rules {
         pub struct RateRules {
             $($(#[doc = $doc])* pub $field: Rate,)*
             blocked: RwLock<HashMap<Bucket, Timestamp>>,
+            leases: Mutex<HashMap<Bucket, Lease>>,
         }
 
         impl Default for RateRules {
@@ -24,6 +26,7 @@ macro_rules! rules {
                 Self {
                     $($field: Rate { limit: $limit, window: Lifetime::from_seconds($window) },)*
                     blocked: RwLock::default(),
+                    leases: Mutex::default(),
                 }
             }
         }
@@ -58,9 +61,21 @@ rules! {
     password_links_address = 20 in 3_600,
     /// Wrong bootstrap secrets an hour, in all.
     bootstrap_failures = 10 in 3_600,
+    /// Revocations a minute, for each client and address.
+    revocations = 600 in 60,
     /// Consents and denials a minute, for each account.
     consents = 60 in 60,
 }
+
+/// Attempts that this node took from a budget in advance.
+#[derive(Debug)]
+struct Lease {
+    left: u32,
+    until: Timestamp,
+}
+
+/// A node takes this part of a budget at once.
+const LEASES: u32 = 20;
 
 /// What is counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +140,53 @@ impl RateRules {
         ends.filter(|until| !now.has_reached(**until))
             .map(|until| until.since(now))
             .max()
+    }
+
+    /// Spends one attempt of a budget that successes use up too. The node takes a block in advance, so that most
+    /// attempts write nothing; several nodes share the budget all the same. `Err`: how long to wait.
+    pub async fn spend(
+        &self,
+        store: &Store,
+        bucket: Bucket,
+        rate: Rate,
+    ) -> Result<Result<(), Lifetime>, StoreError> {
+        let now = store.clock().now();
+        if self.spend_leased(&bucket, now) {
+            return Ok(Ok(()));
+        }
+        let (name, size) = (bucket.clone(), (rate.limit / LEASES).max(1));
+        let taken = store
+            .write(move |write| write.rate_take_block(name.as_str(), rate, size))
+            .await?;
+        Ok(match taken {
+            Ok(until) => {
+                if let Ok(mut leases) = self.leases.lock() {
+                    leases.retain(|_, lease| !now.has_reached(lease.until));
+                    leases.insert(
+                        bucket,
+                        Lease {
+                            left: size - 1,
+                            until,
+                        },
+                    );
+                }
+                Ok(())
+            }
+            Err(exhausted) => Err(exhausted.until.since(now)),
+        })
+    }
+
+    fn spend_leased(&self, bucket: &Bucket, now: Timestamp) -> bool {
+        let Ok(mut leases) = self.leases.lock() else {
+            return false;
+        };
+        match leases.get_mut(bucket) {
+            Some(lease) if lease.left > 0 && !now.has_reached(lease.until) => {
+                lease.left -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Remembers buckets that are used up, and forgets those whose window has ended.

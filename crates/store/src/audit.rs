@@ -188,7 +188,7 @@ impl AuditEntry {
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct AuditRow {
     pub id: AuditId,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub at: Timestamp,
     pub event: String,
     pub succeeded: bool,

@@ -28,7 +28,8 @@ pub fn sqlite_settle(database: &Path) -> Result<bool, StoreError> {
     let mut connection = open_sqlite(database, SqliteUse::Write)?;
     connection.batch_execute("PRAGMA busy_timeout = 0;")?;
     // Leaving the write-ahead log takes an exclusive lock, which nobody gets beside another connection.
-    let mode = diesel::sql_query("PRAGMA journal_mode = DELETE").get_result::<Mode>(&mut connection);
+    let mode =
+        diesel::sql_query("PRAGMA journal_mode = DELETE").get_result::<Mode>(&mut connection);
     Ok(mode.is_ok_and(|mode| mode.journal_mode == "delete"))
 }
 

@@ -1,7 +1,9 @@
 //! Many tokens at once, in the order of their keys: how a database is filled for measurements.
 
 use curfew_policy::lifetime::ExpiresAt;
-use curfew_protocol::{Audiences, Digest, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId, TokenKind};
+use curfew_protocol::{
+    Audiences, Digest, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId, TokenKind,
+};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, SmallInt, Text};
 
@@ -36,18 +38,29 @@ impl Write<'_> {
         &mut self,
         bulk: &BulkTokens,
     ) -> Result<Vec<OpaqueToken>, StoreError> {
-        let mut ids: Vec<TokenId> =
-            (0..bulk.count).map(|_| TokenId::ordered(self.millis(), self.entropy())).collect();
+        let mut ids: Vec<TokenId> = (0..bulk.count)
+            .map(|_| TokenId::ordered(self.millis(), self.entropy()))
+            .collect();
         ids.sort_unstable();
         let every = (bulk.count / bulk.keep.max(1)).max(1);
         let mut kept = Vec::with_capacity(bulk.keep);
         let mut fresh = Vec::with_capacity(ids.len());
         for (position, id) in ids.into_iter().enumerate() {
             let secret = self.secret();
-            let stored = self.keys().digest(TokenKind::AccessToken, id.as_bytes(), &secret);
-            fresh.push(Fresh { id, digest: stored.digest, key_id: stored.key_id });
+            let stored = self
+                .keys()
+                .digest(TokenKind::AccessToken, id.as_bytes(), &secret);
+            fresh.push(Fresh {
+                id,
+                digest: stored.digest,
+                key_id: stored.key_id,
+            });
             if position % every == 0 && kept.len() < bulk.keep {
-                kept.push(OpaqueToken::new(TokenKind::AccessToken, *id.as_bytes(), secret));
+                kept.push(OpaqueToken::new(
+                    TokenKind::AccessToken,
+                    *id.as_bytes(),
+                    secret,
+                ));
             }
         }
         let now = self.now();
@@ -65,7 +78,10 @@ fn insert_sqlite(
     fresh: &[Fresh],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (scopes, audiences) = (bulk.scopes.to_string(), serde_json::json!(bulk.audiences).to_string());
+    let (scopes, audiences) = (
+        bulk.scopes.to_string(),
+        serde_json::json!(bulk.audiences).to_string(),
+    );
     let rows: Vec<_> = fresh
         .iter()
         .map(|token| {
@@ -82,7 +98,9 @@ fn insert_sqlite(
             )
         })
         .collect();
-    diesel::insert_into(tokens::table).values(rows).execute(connection)?;
+    diesel::insert_into(tokens::table)
+        .values(rows)
+        .execute(connection)?;
     Ok(())
 }
 

@@ -83,7 +83,12 @@ pub(crate) fn open_sqlite(path: &Path, purpose: SqliteUse) -> Result<SqliteConne
 
 /// Makes the file, readable by its owner only, when there is none; SQLite gives its side files the same mode.
 fn make_private(path: &Path) -> std::io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }

@@ -159,7 +159,9 @@ impl Lanes {
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    let started = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body);
     if let Err(error) = started {
         tracing::error!(%error, name, "a store thread could not be started");
     }
@@ -192,12 +194,19 @@ fn introspections(
     callers.dedup();
     let callers = resource_servers_by_resource_ids(connection, &callers)?;
     let ids: Vec<TokenId> = asked.iter().filter_map(|(_, token)| *token).collect();
-    let tokens = if ids.is_empty() { HashMap::new() } else { token_chains(connection, &ids)? };
+    let tokens = if ids.is_empty() {
+        HashMap::new()
+    } else {
+        token_chains(connection, &ids)?
+    };
     let found = |(caller, token): &Asked| {
         let token = token.and_then(|id| tokens.get(&id).cloned());
         (callers.get(caller).cloned(), token)
     };
-    Ok(asked.iter().map(|asked| (asked.clone(), found(asked))).collect())
+    Ok(asked
+        .iter()
+        .map(|asked| (asked.clone(), found(asked)))
+        .collect())
 }
 
 fn catalogues(
@@ -207,7 +216,13 @@ fn catalogues(
     let catalogue = |tenant: &TenantId| {
         let scopes = scopes_of(connection, *tenant)?;
         let resource_servers = resource_servers_of(connection, *tenant)?;
-        Ok((*tenant, Arc::new(TenantCatalogue { scopes, resource_servers })))
+        Ok((
+            *tenant,
+            Arc::new(TenantCatalogue {
+                scopes,
+                resource_servers,
+            }),
+        ))
     };
     tenants.iter().map(catalogue).collect()
 }
@@ -265,7 +280,11 @@ impl Store {
             Backend::Postgres { lanes, .. } => {
                 let found = lanes.introspections.ask((caller.to_owned(), token)).await?;
                 let (caller, token) = found.unwrap_or_default();
-                Ok(IntrospectionFacts { caller, token, now: self.clock().now() })
+                Ok(IntrospectionFacts {
+                    caller,
+                    token,
+                    now: self.clock().now(),
+                })
             }
         }
     }
@@ -281,12 +300,18 @@ impl Store {
     }
 
     /// What a tenant knows of scopes and resource servers.
-    pub async fn tenant_catalogue(&self, tenant: TenantId) -> Result<Arc<TenantCatalogue>, StoreError> {
+    pub async fn tenant_catalogue(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Arc<TenantCatalogue>, StoreError> {
         match &self.inner.backend {
             Backend::Sqlite { .. } => self.read_blocking(|read| {
                 let scopes = read.scope_list(tenant)?;
                 let resource_servers = read.resource_server_list(tenant)?;
-                Ok(Arc::new(TenantCatalogue { scopes, resource_servers }))
+                Ok(Arc::new(TenantCatalogue {
+                    scopes,
+                    resource_servers,
+                }))
             }),
             Backend::Postgres { lanes, .. } => {
                 let found = lanes.catalogues.ask(tenant).await?;

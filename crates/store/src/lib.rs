@@ -36,6 +36,7 @@ pub mod lineage;
 pub mod mailed_links;
 pub mod mails;
 pub mod mint;
+pub mod node_lists;
 pub mod nodes;
 pub mod rate_limits;
 pub mod resource_servers;

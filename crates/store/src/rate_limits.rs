@@ -52,15 +52,26 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
-    /// Counts one attempt, or tells that the budget is used up. Atomic on both backends: the row is changed first and
-    /// read from the change.
+    /// Counts one attempt, or tells that the budget is used up.
     pub fn rate_take(
         &mut self,
         bucket: &str,
         rate: Rate,
     ) -> Result<Result<(), Exhausted>, StoreError> {
+        Ok(self.rate_take_block(bucket, rate, 1)?.map(|_| ()))
+    }
+
+    /// Takes `size` attempts at once, for a node that serves them without asking again. Answers when the window ends. Atomic on
+    /// both backends: the row is changed first and read from the change.
+    pub fn rate_take_block(
+        &mut self,
+        bucket: &str,
+        rate: Rate,
+        size: u32,
+    ) -> Result<Result<Timestamp, Exhausted>, StoreError> {
         let now = self.now();
         let fresh_until = now.after(rate.window);
+        let room = i64::from(rate.limit) - i64::from(size);
         on!(&mut *self.connection, c => {
             diesel::insert_into(rate_limits::table)
                 .values((
@@ -77,15 +88,16 @@ impl Write<'_> {
             .execute(c)?
         });
         let taken = on!(&mut *self.connection, c => diesel::update(rate_limits::table.filter(
-            rate_limits::bucket.eq(bucket).and(rate_limits::used.lt(i64::from(rate.limit))),
-        )).set(rate_limits::used.eq(rate_limits::used + 1)).execute(c)?);
-        if taken == 1 {
-            return Ok(Ok(()));
-        }
+            rate_limits::bucket.eq(bucket).and(rate_limits::used.le(room)),
+        )).set(rate_limits::used.eq(rate_limits::used + i64::from(size))).execute(c)?);
         let until = self
             .rate_row(bucket)?
             .map_or(fresh_until, |(_, until)| until);
-        Ok(Err(Exhausted { until }))
+        Ok(if taken == 1 {
+            Ok(until)
+        } else {
+            Err(Exhausted { until })
+        })
     }
 
     /// Gives one attempt back: it was a success after all.

@@ -36,11 +36,11 @@ pub struct NewSession {
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct SessionListing {
     pub id: NodeId,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub authenticated_at: Timestamp,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub idle_at: Timestamp,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub expires_at: Timestamp,
     pub ip: String,
     pub user_agent: String,

@@ -136,9 +136,9 @@ pub struct TokenListing {
     pub id: TokenId,
     pub node_id: NodeId,
     pub scopes: String,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub created_at: Timestamp,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub expires_at: Timestamp,
     pub ended: Option<DeathCause>,
 }

@@ -22,9 +22,9 @@ pub struct User {
     pub administrator: bool,
     #[serde(skip)]
     pub password_hash: Option<Redacted<String>>,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub created_at: Timestamp,
-    #[serde(serialize_with = "crate::nodes::seconds")]
+    #[serde(serialize_with = "crate::node_lists::seconds")]
     pub status_changed_at: Timestamp,
 }
 

@@ -10,6 +10,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::body::RawForm;
 use curfew_http::client_auth::{AuthenticatedClient, PresentedClient, authenticate};
+use curfew_http::rates::Bucket;
 use curfew_http::{Edge, Problem, Realm, answer, cors, origin};
 use curfew_policy::status::DeathCause;
 use curfew_protocol::{
@@ -50,6 +51,7 @@ pub(crate) async fn revoke(
     };
     let origin = origin::of(&request, &edge);
     let client = authenticate(&edge, &realm, &presented, &origin).await?;
+    spend(&edge, &client, &origin).await?;
     if let Some(target) = target {
         end(&edge, &client, target, origin).await?;
     }
@@ -67,6 +69,20 @@ pub(crate) async fn preflight(
         Some(realm) => Ok(cors::preflight(&edge, &realm, &request).await?),
         None => Ok(HttpResponse::NoContent().finish()),
     }
+}
+
+/// Guessing at tokens here is bounded, whether or not the guesses hit (RFC 7009 §5).
+async fn spend(edge: &Edge, client: &AuthenticatedClient, origin: &Origin) -> Result<(), Problem> {
+    let ip = origin.ip.as_deref().unwrap_or("");
+    let bucket = Bucket::new(
+        "revocations",
+        &[&client.client().registration.client_id, ip],
+    );
+    let spent = edge
+        .rates
+        .spend(&edge.store, bucket, edge.rates.revocations)
+        .await?;
+    spent.map_err(Problem::too_many_attempts)
 }
 
 async fn end(
