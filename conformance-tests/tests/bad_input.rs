@@ -413,7 +413,7 @@ fn a_database_is_never_served_with_other_keys() {
 fn alterations(token: &str) -> Vec<String> {
     let mut altered = Vec::new();
     for position in 0..token.len() {
-        for replacement in ["0", "Z", "_", "\u{0}"] {
+        for replacement in ["0", "Z", "_", "~", "\u{1}"] {
             if &token[position..=position] != replacement {
                 altered.push(format!(
                     "{}{replacement}{}",
