@@ -16,7 +16,7 @@ struct Installation {
 
 impl Installation {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let mut it = Self {
             folder,
             init: Value::Null,
@@ -41,14 +41,14 @@ impl Installation {
     }
 
     fn try_run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
+        self.command(arguments).output().expect("the binary runs")
     }
 
     fn run(&self, arguments: &[&str]) -> String {
         let done = self.try_run(arguments);
         let told = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{arguments:?}: {told}");
-        String::from_utf8(done.stdout).unwrap()
+        String::from_utf8(done.stdout).expect("text")
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -77,14 +77,14 @@ impl Installation {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.spawn().expect("the binary runs");
         child
             .stdin
             .take()
-            .unwrap()
+            .expect("a pipe")
             .write_all(input.as_bytes())
-            .unwrap();
-        child.wait_with_output().unwrap()
+            .expect("the input is read");
+        child.wait_with_output().expect("the command ends")
     }
 
     fn furnished() -> Self {
