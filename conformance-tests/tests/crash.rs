@@ -35,7 +35,7 @@ fn mint_and_revoke(world: &World, seen: &Acknowledged) {
         }
         let token = answer.member("access_token");
         number += 1;
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             seen.minted.lock().expect("no panic").insert(token);
             continue;
         }

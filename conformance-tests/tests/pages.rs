@@ -130,7 +130,7 @@ impl Chrome {
                 .add_arg("--blink-settings=preferredColorScheme=0")
                 .expect("an argument");
         } else {
-            let phone = json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0}});
+            let phone = json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2.0, "touch": false, "mobile": false}});
             wanted
                 .add_experimental_option("mobileEmulation", phone)
                 .expect("an option");

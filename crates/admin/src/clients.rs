@@ -2,7 +2,7 @@
 
 use curfew_policy::redirect::check_registration;
 use curfew_policy::status::OwnerStatus;
-use curfew_protocol::{GrantType, Lifetime, OpaqueToken, ScopeSet, TenantId};
+use curfew_protocol::{GrantType, Lifetime, OpaqueToken, ScopeSet, TenantId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::clients::{Client, ClientRegistration};
 use curfew_store::{Read, Write};
@@ -71,6 +71,13 @@ pub struct AddedClient {
 /// The rules that need nothing but the registration itself.
 fn check(registration: &ClientRegistration, confidential: bool) -> Result<(), AdminError> {
     check_name("client_id", &registration.client_id)?;
+    if registration.client_id.parse::<UserId>().is_ok() {
+        return Err(AdminError::invalid(format!(
+            "`{}` reads like the id of a user, and a token's `sub` must not be taken for one; choose a client_id of another \
+             length or with a hyphen",
+            registration.client_id
+        )));
+    }
     check_display("name", &registration.name)?;
     for uri in registration
         .redirect_uris

@@ -12,7 +12,12 @@ fn set(text: &str) -> ScopeSet {
 fn e07_a_token_is_for_whom_it_was_asked_or_for_the_owners_of_its_scopes() {
     let catalogue = catalogue();
     let client = client("mine:read common", &["other"]);
-    let cases: &[(&[&str], &str, Result<&[&str], InvalidTarget>)] = &[
+    type Case = (
+        &'static [&'static str],
+        &'static str,
+        Result<&'static [&'static str], InvalidTarget>,
+    );
+    let cases: &[Case] = &[
         (&[], "mine:read", Ok(&[MINE])),
         (&[], "mine:read other:read", Ok(&[MINE, OTHER])),
         // Nobody's own: all that the client is registered for.

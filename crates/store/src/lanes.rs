@@ -53,10 +53,14 @@ pub struct TenantCatalogue {
 }
 
 type Reply<V> = oneshot::Sender<Result<V, StoreError>>;
+/// A key, and who wants to know.
+type Question<K, V> = (K, Reply<Option<V>>);
+/// Asks the database about all keys at once.
+type Ask<K, V> = fn(&mut PgConnection, &[K]) -> Result<HashMap<K, V>, StoreError>;
 
 /// A question that concurrent callers share: those with equal keys get one answer, and all keys of a batch one statement.
 struct SharedRead<K, V> {
-    questions: SyncSender<(K, Reply<Option<V>>)>,
+    questions: SyncSender<Question<K, V>>,
 }
 
 impl<K, V> SharedRead<K, V>
@@ -64,13 +68,9 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    fn start(
-        (name, threads): (&'static str, usize),
-        pool: &PostgresPool,
-        ask: fn(&mut PgConnection, &[K]) -> Result<HashMap<K, V>, StoreError>,
-    ) -> Self {
+    fn start((name, threads): (&'static str, usize), pool: &PostgresPool, ask: Ask<K, V>) -> Self {
         let (questions, queue) = sync_channel(QUEUE);
-        let queue: Arc<Mutex<Receiver<(K, Reply<Option<V>>)>>> = Arc::new(Mutex::new(queue));
+        let queue: Arc<Mutex<Receiver<Question<K, V>>>> = Arc::new(Mutex::new(queue));
         for _ in 0..threads {
             let (pool, queue) = (pool.clone(), Arc::clone(&queue));
             spawn(name, move || {
@@ -89,11 +89,8 @@ where
     }
 }
 
-fn answer_all<K, V>(
-    pool: &PostgresPool,
-    ask: fn(&mut PgConnection, &[K]) -> Result<HashMap<K, V>, StoreError>,
-    batch: Vec<(K, Reply<Option<V>>)>,
-) where
+fn answer_all<K, V>(pool: &PostgresPool, ask: Ask<K, V>, batch: Vec<Question<K, V>>)
+where
     K: Clone + Eq + Hash,
     V: Clone,
 {

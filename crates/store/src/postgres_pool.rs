@@ -56,7 +56,8 @@ impl PostgresPool {
     pub(crate) fn open(url: &str, size: u32) -> Result<Self, StoreError> {
         let pool = Pool::builder()
             .max_size(size)
-            .min_idle(Some(1))
+            // None in advance: a connection that is being made while a command ends would meet OpenSSL's own clean-up.
+            .min_idle(Some(0))
             .test_on_check_out(false)
             .connection_timeout(CHECKOUT)
             .build(Manager {

@@ -16,6 +16,8 @@ async fn mailed_link(app: &App) -> String {
         .await;
     assert_eq!(answer.status, StatusCode::OK);
     let mail = app.mails().pop().unwrap();
+    // Mails are kept in the order of their milliseconds.
+    app.clock.advance(1);
     let line = mail
         .body
         .0
