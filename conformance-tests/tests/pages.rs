@@ -272,11 +272,12 @@ impl Stage {
         );
     }
 
-    async fn wait_for_app(&self) -> String {
+    /// Waits until the browser came back to the app for the `nth` time; returns what it brought.
+    async fn wait_for_app(&self, nth: usize) -> String {
         let started = Instant::now();
         loop {
-            if let Some(last) = self.app.brought().pop() {
-                return last;
+            if let Some(brought) = self.app.brought().get(nth - 1) {
+                return brought.clone();
             }
             if started.elapsed() > Duration::from_secs(10) {
                 self.picture("never-came-back").await;
@@ -359,7 +360,7 @@ fn browser_signs_in_approves_and_comes_back_with_a_code() {
         );
         stage.picture("consent").await;
         stage.click("consent-approve").await;
-        let brought = stage.wait_for_app().await;
+        let brought = stage.wait_for_app(1).await;
         assert!(
             brought.starts_with("GET /cb?")
                 && brought.contains("code=cfac_")
@@ -414,7 +415,7 @@ fn browser_denies_and_the_client_hears_of_it() {
         stage.go(&stage.request().target()).await;
         stage.sign_in(PASSWORD).await;
         stage.click("consent-deny").await;
-        let brought = stage.wait_for_app().await;
+        let brought = stage.wait_for_app(1).await;
         assert!(
             brought.contains("error=access_denied") && !brought.contains("code="),
             "{brought}"
@@ -473,13 +474,13 @@ fn browser_may_submit_twice_and_go_back() {
         stage.go(&stage.request().target()).await;
         stage.sign_in(PASSWORD).await;
         stage.click("consent-approve").await;
-        stage.wait_for_app().await;
+        stage.wait_for_app(1).await;
         stage.driver.back().await.expect("the page before");
         // The page may not come from a cache: it is asked for again, and consent is given already.
         stage.picture("after-back").await;
         if stage.has("consent-approve").await {
             stage.click("consent-approve").await;
-            let brought = stage.wait_for_app().await;
+            let brought = stage.wait_for_app(2).await;
             assert!(
                 brought.contains("code=") || brought.contains("error="),
                 "{brought}"
@@ -511,7 +512,7 @@ fn browser_posts_the_response_by_form_post() {
         stage.go(&request.target()).await;
         stage.sign_in(PASSWORD).await;
         stage.click("consent-approve").await;
-        let brought = stage.wait_for_app().await;
+        let brought = stage.wait_for_app(1).await;
         assert!(brought.starts_with("POST /cb "), "{brought}");
         assert!(
             brought.contains("code=cfac_")
