@@ -196,15 +196,37 @@ impl Stage {
         );
     }
 
+    /// Clicks, and waits for the page that follows.
     async fn click(&self, id: &str) {
+        let mark = "document.documentElement.dataset.before = 'yes'";
         self.driver
-            .query(By::Id(id))
-            .first()
+            .execute(mark, Vec::new())
             .await
-            .unwrap_or_else(|error| panic!("{id}: {error}"))
-            .click()
+            .expect("a script");
+        self.press(id).await;
+        let arrived =
+            "return !document.documentElement.dataset.before && document.readyState === 'complete'";
+        let started = Instant::now();
+        // While the page changes there may be none to ask.
+        while !self
+            .driver
+            .execute(arrived, Vec::new())
             .await
-            .expect("a click");
+            .is_ok_and(|answer| answer.json() == true)
+        {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "nothing follows the click on {id}"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Clicks where no page follows.
+    async fn press(&self, id: &str) {
+        let element = self.driver.query(By::Id(id)).first().await;
+        let element = element.unwrap_or_else(|error| panic!("{id}: {error}"));
+        element.click().await.expect("a click");
     }
 
     async fn has(&self, id: &str) -> bool {
@@ -527,7 +549,7 @@ fn browser_posts_the_response_by_form_post() {
 fn browser_changes_the_password_and_the_forgotten_one() {
     play("password", with_mail(), |stage| async move {
         stage.go("/login").await;
-        stage.click("login-submit").await;
+        stage.press("login-submit").await;
         // Empty required fields: the browser itself keeps the form back.
         stage.expect_heading("Sign in").await;
         stage.sign_in(PASSWORD).await;
