@@ -4,8 +4,8 @@
 //! A write answers `Result<Result<T, Refusal>, StoreError>`: a refusal commits what it must leave behind (the end of a
 //! replayed family, the audit row), a [`StoreError`] rolls back and becomes 503.
 //!
-//! On SQLite reads run on the calling thread and writes on one writer thread that commits in groups ([`sqlite_writer`]).
-//! On PostgreSQL both run on pooled connections, except the two hot statements, which share batches ([`lanes`]).
+//! On SQLite reads run on the calling thread and writes on one writer thread that commits in groups (`sqlite_writer.rs`).
+//! On PostgreSQL both run on pooled connections, except the hot statements, which share batches (`lanes.rs`).
 
 mod connection;
 mod context;

@@ -2,7 +2,7 @@
 //!
 //! 1. [`raw`] reads the TOML file and lays the `CURFEW_…` environment over it; a key that is not in the list of [`settings`] is an error.
 //! 2. Each concern takes its keys and checks them; every mistake is collected, with key, value and remedy.
-//! 3. The same list prints the reference ([`reference`]), so that it cannot say anything else.
+//! 3. The same list prints the reference ([`mod@reference`]), so that it cannot say anything else.
 
 mod error;
 mod listen;
