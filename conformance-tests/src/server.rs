@@ -18,13 +18,14 @@ const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// Budgets that tests would use up by their own haste.
 const LIMITS: &str = "CURFEW_RATE_LIMITS_";
-const BUDGETS: [&str; 7] = [
+const BUDGETS: [&str; 8] = [
     "CLIENT_FAILURES",
     "PASSWORD_FAILURES_ACCOUNT",
     "PASSWORD_FAILURES_ADDRESS",
     "PASSWORD_LINKS",
     "PASSWORD_LINKS_ADDRESS",
     "BOOTSTRAP_FAILURES",
+    "REVOCATIONS",
     "CONSENTS",
 ];
 

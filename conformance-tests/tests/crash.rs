@@ -91,7 +91,12 @@ fn round(world: &mut World, crash: impl FnOnce(&mut World), restart: impl FnOnce
                 let minted = seen_ref.minted.lock().expect("no panic").len();
                 minted > 10 && seen_ref.revoked.lock().expect("no panic").len() > 10
             };
+            let started = Instant::now();
             while !at_work() {
+                assert!(
+                    started.elapsed() < Duration::from_secs(20),
+                    "the load does not come to work"
+                );
                 thread::sleep(Duration::from_millis(5));
             }
             thread::sleep(Duration::from_millis(pkce::random_below(500)));
@@ -115,6 +120,15 @@ fn round(world: &mut World, crash: impl FnOnce(&mut World), restart: impl FnOnce
 }
 
 fn survived(world: &World, seen: &Acknowledged) {
+    // First, because the window of grace is short.
+    for (head, answered) in seen.heads.lock().expect("no panic").iter() {
+        // The newest token works: as the current one, or within the grace window where its last use found no answer.
+        let answer = world.refresh(&world.web, head.refresh());
+        assert_eq!(
+            answer.status, 200,
+            "last use answered: {answered}: {answer:?}"
+        );
+    }
     let mut connection = world.http().keep();
     let mut is_active = |token: &str| {
         let answer = connection
@@ -142,14 +156,6 @@ fn survived(world: &World, seen: &Acknowledged) {
         minted.len(),
         revoked.len()
     );
-    for (head, answered) in seen.heads.lock().expect("no panic").iter() {
-        // The newest token works: as the current one, or within the grace window where its last use found no answer.
-        let answer = world.refresh(&world.web, head.refresh());
-        assert_eq!(
-            answer.status, 200,
-            "last use answered: {answered}: {answer:?}"
-        );
-    }
     world.run(&["doctor", "--invariants"], "");
 }
 
