@@ -44,6 +44,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     time_travel: bool,
     binary: PathBuf,
+    faulty_server: Option<(PathBuf, String)>,
     postgres_url: Option<String>,
 }
 
@@ -62,6 +63,7 @@ impl Setup {
             environment,
             time_travel: false,
             binary,
+            faulty_server: None,
             postgres_url: None,
         }
     }
@@ -95,10 +97,11 @@ impl Setup {
         self
     }
 
-    /// Runs another binary, such as one with seeded faults.
+    /// Serves by a binary that breaks its promises, with that fault. The command line stays the honest one: it ends before a fault
+    /// that works in the background is over.
     #[must_use]
-    pub fn binary(mut self, binary: impl Into<PathBuf>) -> Self {
-        self.binary = binary.into();
+    pub fn faulty_server(mut self, binary: impl Into<PathBuf>, fault: &str) -> Self {
+        self.faulty_server = Some((binary.into(), fault.to_owned()));
         self
     }
 
@@ -357,8 +360,8 @@ impl Curfew {
             .unwrap_or_default()
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.setup.binary);
+    fn command(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
         command
             .current_dir(self.folder.path())
             .env("CURFEW_CONFIG", self.state().join("curfew.toml"));
@@ -394,7 +397,14 @@ impl Curfew {
             .open(self.log_file(index))
             .expect("a log file");
         let node = &self.nodes[index];
-        let mut command = self.command();
+        let mut command = match &self.setup.faulty_server {
+            None => self.command(&self.setup.binary),
+            Some((binary, fault)) => {
+                let mut command = self.command(binary);
+                command.env("CURFEW_SEEDED_FAULT", fault);
+                command
+            }
+        };
         command.env("CURFEW_LISTEN_PUBLIC", node.public.to_string());
         command.env("CURFEW_LISTEN_METRICS", node.metrics.to_string());
         command.arg("serve").stdin(Stdio::null());
@@ -473,7 +483,7 @@ impl Curfew {
 
     /// Runs the command line and hands back what became of it.
     pub fn try_cli(&self, arguments: &[&str], input: &str) -> Output {
-        let mut command = self.command();
+        let mut command = self.command(&self.setup.binary);
         command
             .args(arguments)
             .stdin(Stdio::piped())

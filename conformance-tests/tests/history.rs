@@ -72,8 +72,7 @@ fn finds(fault: &str, backend: Backend, expected: &[Rule]) {
     let nodes = if backend == Backend::Postgres { 3 } else { 1 };
     let setup = Setup::new(backend)
         .nodes(nodes)
-        .binary(binary)
-        .env("CURFEW_SEEDED_FAULT", fault);
+        .faulty_server(binary, fault);
     let report = record(setup, Duration::from_secs(20), 100);
     println!("{fault}: {report}");
     let found = report.rules();

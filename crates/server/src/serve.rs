@@ -199,9 +199,10 @@ fn tenant_routes(config: &mut ServiceConfig) {
 
 /// What lives at the issuer's root only, and the default tenant.
 fn root_routes(config: &mut ServiceConfig) {
+    // Routes are tried in this order, and the metadata's has a variable part: the hot ones come first.
     config
-        .configure(curfew_grants::metadata_routes)
-        .configure(tenant_routes);
+        .configure(tenant_routes)
+        .configure(curfew_grants::metadata_routes);
 }
 
 fn metrics_listener(address: SocketAddr, metrics: &PrometheusHandle) -> Result<Server, Failure> {

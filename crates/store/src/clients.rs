@@ -9,7 +9,7 @@ use curfew_protocol::{
 use diesel::prelude::*;
 
 use crate::context::{Read, Write};
-use crate::db::{Db, Json};
+use crate::db::{Db, Deleted, Json};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
 use crate::nodes::lifetime;
@@ -202,7 +202,7 @@ pub(crate) fn clients_by_client_ids(
         .filter(
             clients::client_id
                 .eq_any(client_ids)
-                .and(clients::status.ne(Db(OwnerStatus::Deleted))),
+                .and(clients::status.ne(Deleted)),
         )
         .load(connection)?;
     rows.into_iter()
@@ -221,7 +221,7 @@ impl Read<'_> {
     pub fn client_by_client_id(&mut self, client_id: &str) -> Result<Option<Client>, StoreError> {
         let row: Option<Row> = on!(&mut *self.connection, c => client_query!()
             .filter(clients::client_id.eq(client_id)
-                .and(clients::status.ne(Db(OwnerStatus::Deleted))))
+                .and(clients::status.ne(Deleted)))
             .get_result(c).optional()?);
         row.map(client).transpose()
     }

@@ -9,12 +9,15 @@ use curfew_protocol::{
     AuditId, ClientKey, CodeId, Digest, LinkId, MailId, MailedLinkId, NodeId, RequestId,
     ResourceServerKey, TenantId, Timestamp, TokenId, UserId,
 };
+use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
-use diesel::expression::AsExpression;
+use diesel::expression::{AsExpression, ValidGrouping};
 use diesel::pg::{Pg, PgValue};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, SmallInt, Text};
 use diesel::sqlite::Sqlite;
+use diesel::{AppearsOnTable, Expression, QueryResult, SelectableExpression};
 
 /// A word of ours in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromSqlRow, AsExpression)]
@@ -128,6 +131,28 @@ macro_rules! codes {
 }
 
 codes! { UserStatus, OwnerStatus, NodeKind, DeathCause, }
+
+/// The code of deleted users and owners, spelled out in the statement: an index over what is not deleted is of use to a prepared
+/// statement only when the condition is the same text.
+#[derive(Clone, Copy, Debug, QueryId, ValidGrouping)]
+pub(crate) struct Deleted;
+
+const _: () = assert!(UserStatus::Deleted.code() == 4 && OwnerStatus::Deleted.code() == 4);
+
+impl Expression for Deleted {
+    type SqlType = SmallInt;
+}
+
+impl<S> SelectableExpression<S> for Deleted {}
+
+impl<S> AppearsOnTable<S> for Deleted {}
+
+impl<D: Backend> QueryFragment<D> for Deleted {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, D>) -> QueryResult<()> {
+        pass.push_sql("4");
+        Ok(())
+    }
+}
 
 fn unknown(name: &str, code: i16) -> Box<dyn std::error::Error + Send + Sync> {
     format!("the database holds {name} {code}, which this version does not know").into()

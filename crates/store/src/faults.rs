@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use curfew_protocol::TokenId;
 
-use crate::lanes::IntrospectionFacts;
+use crate::introspection::IntrospectionFacts;
 
 /// For how long a fault makes the server believe what was.
 const STALE: Duration = Duration::from_millis(50);

@@ -6,10 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
 
-use curfew_protocol::{TenantId, Timestamp, TokenId};
+use curfew_protocol::{TenantId, TokenId};
 use diesel::PgConnection;
 use tokio::sync::oneshot;
 
@@ -17,33 +17,18 @@ use crate::AnyConnection;
 use crate::clients::{Client, clients_by_client_ids};
 use crate::context::Shared;
 use crate::error::StoreError;
+use crate::introspection::{Asked, Found, IntrospectionFacts, introspect, introspect_all};
 use crate::mint::{HintedMint, MintAnswer, mint_batch};
 use crate::postgres_pool::PostgresPool;
-use crate::resource_servers::{
-    ResourceServer, resource_server_by_resource_id, resource_servers_by_resource_ids,
-    resource_servers_of,
-};
+use crate::resource_servers::{ResourceServer, resource_servers_of};
 use crate::scopes::{Scope, scopes_of};
 use crate::sqlite_writer::with_reader;
-use crate::tokens::{TokenChain, token_chain, token_chains};
 use crate::{Backend, Store};
 
 /// Questions or mints that may wait; one more is answered 503.
 const QUEUE: usize = 8_192;
 /// Questions or mints in one batch, at the most.
 const BATCH: usize = 256;
-/// Introspection has two threads: one batch can be on its way while the next one fills.
-const INTROSPECTION_THREADS: usize = 2;
-
-/// What introspection has to know.
-#[derive(Clone, Debug)]
-pub struct IntrospectionFacts {
-    /// `None`: no resource server of that id.
-    pub caller: Option<ResourceServer>,
-    /// `None`: no such token.
-    pub token: Option<TokenChain>,
-    pub now: Timestamp,
-}
 
 /// What a tenant knows of scopes and resource servers, tombstones included.
 #[derive(Clone, Debug)]
@@ -68,17 +53,14 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    fn start((name, threads): (&'static str, usize), pool: &PostgresPool, ask: Ask<K, V>) -> Self {
+    fn start(name: &'static str, pool: &PostgresPool, ask: Ask<K, V>) -> Self {
         let (questions, queue) = sync_channel(QUEUE);
-        let queue: Arc<Mutex<Receiver<Question<K, V>>>> = Arc::new(Mutex::new(queue));
-        for _ in 0..threads {
-            let (pool, queue) = (pool.clone(), Arc::clone(&queue));
-            spawn(name, move || {
-                while let Some(batch) = lock_and_take(&queue) {
-                    answer_all(&pool, ask, batch);
-                }
-            });
-        }
+        let pool = pool.clone();
+        spawn(name, move || {
+            while let Some(batch) = take(&queue) {
+                answer_all(&pool, ask, batch);
+            }
+        });
         Self { questions }
     }
 
@@ -107,10 +89,6 @@ where
     }
 }
 
-/// What introspection asks for: the caller, and the token when there is a well-formed one.
-type Asked = (String, Option<TokenId>);
-type Found = (Option<ResourceServer>, Option<TokenChain>);
-
 struct QueuedMint {
     mint: HintedMint,
     reply: Reply<MintAnswer>,
@@ -134,13 +112,9 @@ impl Lanes {
             }
         });
         Self {
-            introspections: SharedRead::start(
-                ("introspections", INTROSPECTION_THREADS),
-                pool,
-                introspections,
-            ),
-            clients: SharedRead::start(("clients", 1), pool, clients_by_client_ids),
-            catalogues: SharedRead::start(("catalogues", 1), pool, catalogues),
+            introspections: SharedRead::start("introspections", pool, introspect_all),
+            clients: SharedRead::start("clients", pool, clients_by_client_ids),
+            catalogues: SharedRead::start("catalogues", pool, catalogues),
             mints,
         }
     }
@@ -171,39 +145,12 @@ fn submit<T>(queue: &SyncSender<T>, item: T) -> Result<(), StoreError> {
     })
 }
 
-/// Waits for one, then takes all that wait with it.
+/// Waits for one, lets those who are about to ask do so, then takes all that wait.
 fn take<T>(queue: &Receiver<T>) -> Option<Vec<T>> {
     let mut batch = vec![queue.recv().ok()?];
+    std::thread::yield_now();
     batch.extend(queue.try_iter().take(BATCH - 1));
     Some(batch)
-}
-
-fn lock_and_take<T>(queue: &Mutex<Receiver<T>>) -> Option<Vec<T>> {
-    take(&*queue.lock().ok()?)
-}
-
-fn introspections(
-    connection: &mut PgConnection,
-    asked: &[Asked],
-) -> Result<HashMap<Asked, Found>, StoreError> {
-    let mut callers: Vec<&str> = asked.iter().map(|(caller, _)| caller.as_str()).collect();
-    callers.sort_unstable();
-    callers.dedup();
-    let callers = resource_servers_by_resource_ids(connection, &callers)?;
-    let ids: Vec<TokenId> = asked.iter().filter_map(|(_, token)| *token).collect();
-    let tokens = if ids.is_empty() {
-        HashMap::new()
-    } else {
-        token_chains(connection, &ids)?
-    };
-    let found = |(caller, token): &Asked| {
-        let token = token.and_then(|id| tokens.get(&id).cloned());
-        (callers.get(caller).cloned(), token)
-    };
-    Ok(asked
-        .iter()
-        .map(|asked| (asked.clone(), found(asked)))
-        .collect())
 }
 
 fn catalogues(
@@ -263,27 +210,20 @@ impl Store {
         caller: &str,
         token: Option<TokenId>,
     ) -> Result<IntrospectionFacts, StoreError> {
-        match &self.inner.backend {
-            Backend::Sqlite { path, .. } => with_reader(path, |connection| {
-                Ok(IntrospectionFacts {
-                    caller: resource_server_by_resource_id(connection, caller)?,
-                    token: token
-                        .map(|id| token_chain(connection, id))
-                        .transpose()?
-                        .flatten(),
-                    now: self.clock().now(),
-                })
-            }),
+        let (caller, token) = match &self.inner.backend {
+            Backend::Sqlite { path, .. } => {
+                with_reader(path, |connection| introspect(connection, caller, token))?
+            }
             Backend::Postgres { lanes, .. } => {
                 let found = lanes.introspections.ask((caller.to_owned(), token)).await?;
-                let (caller, token) = found.unwrap_or_default();
-                Ok(IntrospectionFacts {
-                    caller,
-                    token,
-                    now: self.clock().now(),
-                })
+                found.unwrap_or_default()
             }
-        }
+        };
+        Ok(IntrospectionFacts {
+            caller,
+            token,
+            now: self.clock().now(),
+        })
     }
 
     /// The client of that `client_id` that is not deleted.

@@ -14,6 +14,7 @@ mod doctor;
 mod error;
 #[cfg(feature = "seeded-faults")]
 mod faults;
+mod introspection;
 mod keys;
 mod lanes;
 mod migrations;
@@ -56,8 +57,9 @@ pub use connection::DatabaseUrl;
 pub use context::{Read, Write};
 pub use doctor::{Finding, Invariant};
 pub use error::StoreError;
+pub use introspection::{Caller, IntrospectedToken, IntrospectionFacts};
 pub use keys::{KeyId, KeyedDigest, MacPurpose, ServerKeys, SystemEntropy};
-pub use lanes::{IntrospectionFacts, TenantCatalogue};
+pub use lanes::TenantCatalogue;
 pub use migrations::{MigrationState, PendingMigration};
 pub use restore::OpenRefusal;
 

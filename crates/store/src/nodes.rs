@@ -113,72 +113,88 @@ pub struct NewNode {
     pub expires_at: ExpiresAt,
 }
 
+/// What decides whether a node lives, and whose it is.
+#[derive(Clone, Debug)]
+pub struct NodeLife {
+    pub kind: NodeKind,
+    pub tenant_id: TenantId,
+    pub user: Option<NodeUser>,
+    pub client: Option<NodeClient>,
+    pub limits: TenantLimits,
+    pub facts: NodeFacts,
+}
+
 #[derive(Queryable)]
-pub(crate) struct NodeColumns {
-    id: Db<NodeId>,
+pub(crate) struct LifeColumns {
     kind: Db<NodeKind>,
     tenant_id: Db<TenantId>,
     user_id: Option<Db<UserId>>,
     client_id: Option<Db<ClientKey>>,
-    session_id: Option<Db<NodeId>>,
     installation_epoch: i64,
     tenant_epoch: i64,
     user_epoch: Option<i64>,
     client_epoch: Option<i64>,
-    era: i64,
     created_at: Db<Timestamp>,
     expires_at: Db<Timestamp>,
     ended_cause: Option<Db<DeathCause>>,
+    owners: OwnerColumns,
 }
 
 #[derive(Queryable)]
 pub(crate) struct OwnerColumns {
     installation_epoch: i64,
-    tenant: (Db<OwnerStatus>, i64, String),
+    tenant: (Db<OwnerStatus>, i64),
     limits: (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
     user: Option<(Db<UserStatus>, i64, String)>,
     client: Option<(Db<OwnerStatus>, i64, String)>,
     session_idle_at: Option<Db<Timestamp>>,
 }
 
-/// Columns of the node itself, in the order of [`NodeColumns`].
-macro_rules! node_columns {
+/// In the order of [`LifeColumns`].
+macro_rules! life_columns {
     () => {
         (
-            nodes::id,
             nodes::kind,
             nodes::tenant_id,
             nodes::user_id,
             nodes::client_id,
-            nodes::session_id,
             nodes::installation_epoch,
             nodes::tenant_epoch,
             nodes::user_epoch,
             nodes::client_epoch,
-            nodes::era,
             nodes::created_at,
             nodes::expires_at,
             nodes::ended_cause,
+            (
+                installation::epoch,
+                (tenants::status, tenants::epoch),
+                (
+                    limit_eras::access_token,
+                    limit_eras::refresh_family,
+                    limit_eras::session,
+                    limit_eras::approval,
+                ),
+                (users::status, users::epoch, users::username).nullable(),
+                (clients::status, clients::epoch, clients::client_id).nullable(),
+                sessions::idle_at.nullable(),
+            ),
         )
     };
 }
 
-/// Columns of its owners, in the order of [`OwnerColumns`].
-macro_rules! owner_columns {
+/// What a chain tells besides.
+#[derive(Queryable)]
+pub(crate) struct PlaceColumns {
+    id: Db<NodeId>,
+    session_id: Option<Db<NodeId>>,
+    era: i64,
+    tenant_slug: String,
+}
+
+/// In the order of [`PlaceColumns`].
+macro_rules! place_columns {
     () => {
-        (
-            installation::epoch,
-            (tenants::status, tenants::epoch, tenants::slug),
-            (
-                limit_eras::access_token,
-                limit_eras::refresh_family,
-                limit_eras::session,
-                limit_eras::approval,
-            ),
-            (users::status, users::epoch, users::username).nullable(),
-            (clients::status, clients::epoch, clients::client_id).nullable(),
-            sessions::idle_at.nullable(),
-        )
+        (nodes::id, nodes::session_id, nodes::era, tenants::slug)
     };
 }
 
@@ -199,17 +215,18 @@ macro_rules! with_owners {
     };
 }
 
-pub(crate) use {node_columns, owner_columns, with_owners};
+pub(crate) use {life_columns, place_columns, with_owners};
 
-impl NodeChain {
-    pub(crate) fn from_columns(node: NodeColumns, owners: OwnerColumns) -> Self {
+impl From<LifeColumns> for NodeLife {
+    fn from(node: LifeColumns) -> Self {
+        let owners = node.owners;
         let limits = TenantLimits {
             access_token: lifetime(owners.limits.0),
             refresh_family: lifetime(owners.limits.1),
             session: lifetime(owners.limits.2),
             approval: lifetime(owners.limits.3),
         };
-        let (tenant_status, tenant_epoch, tenant_slug) = owners.tenant;
+        let (tenant_status, tenant_epoch) = owners.tenant;
         let user = node.user_id.zip(owners.user);
         let client = node.client_id.zip(owners.client);
         let facts = NodeFacts {
@@ -237,10 +254,8 @@ impl NodeChain {
             }),
         };
         Self {
-            id: node.id.0,
             kind: node.kind.0,
             tenant_id: node.tenant_id.0,
-            tenant_slug,
             user: user.map(|(id, (_, epoch, username))| NodeUser {
                 id: id.0,
                 username,
@@ -251,10 +266,26 @@ impl NodeChain {
                 client_id,
                 epoch,
             }),
-            session_id: opt(node.session_id),
-            era: node.era,
             limits,
             facts,
+        }
+    }
+}
+
+impl NodeChain {
+    pub(crate) fn from_columns(life: LifeColumns, place: PlaceColumns) -> Self {
+        let life = NodeLife::from(life);
+        Self {
+            id: place.id.0,
+            kind: life.kind,
+            tenant_id: life.tenant_id,
+            tenant_slug: place.tenant_slug,
+            user: life.user,
+            client: life.client,
+            session_id: opt(place.session_id),
+            era: place.era,
+            limits: life.limits,
+            facts: life.facts,
         }
     }
 }
@@ -263,14 +294,14 @@ pub(crate) fn node_chain(
     connection: &mut AnyConnection,
     id: NodeId,
 ) -> Result<Option<NodeChain>, StoreError> {
-    let row: Option<(NodeColumns, OwnerColumns)> = on!(connection, c => {
+    let row: Option<(LifeColumns, PlaceColumns)> = on!(connection, c => {
         with_owners!(nodes::table)
             .filter(nodes::id.eq(Db(id)))
-            .select((node_columns!(), owner_columns!()))
+            .select((life_columns!(), place_columns!()))
             .get_result(c)
             .optional()?
     });
-    Ok(row.map(|(node, owners)| NodeChain::from_columns(node, owners)))
+    Ok(row.map(|(life, place)| NodeChain::from_columns(life, place)))
 }
 
 impl Read<'_> {

@@ -1,15 +1,12 @@
 //! Resource servers: who may ask about tokens, and for whom tokens are meant.
 
-use std::collections::HashMap;
-
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{OpaqueToken, ResourceServerKey, TenantId, Timestamp};
 use diesel::prelude::*;
 
-use crate::AnyConnection;
 use crate::clients::{SecretColumns, Secrets, secrets};
 use crate::context::{Read, Write};
-use crate::db::Db;
+use crate::db::{Db, Deleted};
 use crate::error::StoreError;
 use crate::on;
 use crate::schema::resource_servers;
@@ -78,35 +75,6 @@ macro_rules! resource_server_query {
     };
 }
 
-/// The resource server of that id that is not deleted.
-pub(crate) fn resource_server_by_resource_id(
-    connection: &mut AnyConnection,
-    resource_id: &str,
-) -> Result<Option<ResourceServer>, StoreError> {
-    let row: Option<Row> = on!(connection, c => resource_server_query!()
-        .filter(resource_servers::resource_id.eq(resource_id)
-            .and(resource_servers::status.ne(Db(OwnerStatus::Deleted))))
-        .get_result(c).optional()?);
-    row.map(resource_server).transpose()
-}
-
-/// Several at once, for the shared look-ups on PostgreSQL.
-pub(crate) fn resource_servers_by_resource_ids(
-    connection: &mut PgConnection,
-    resource_ids: &[&str],
-) -> Result<HashMap<String, ResourceServer>, StoreError> {
-    let rows: Vec<Row> = resource_server_query!()
-        .filter(
-            resource_servers::resource_id
-                .eq_any(resource_ids)
-                .and(resource_servers::status.ne(Db(OwnerStatus::Deleted))),
-        )
-        .load(connection)?;
-    rows.into_iter()
-        .map(|row| resource_server(row).map(|server| (server.resource_id.clone(), server)))
-        .collect()
-}
-
 /// All of a tenant, for the shared look-ups on PostgreSQL.
 pub(crate) fn resource_servers_of(
     connection: &mut PgConnection,
@@ -120,11 +88,16 @@ pub(crate) fn resource_servers_of(
 }
 
 impl Read<'_> {
+    /// The resource server of that id that is not deleted.
     pub fn resource_server_by_resource_id(
         &mut self,
         resource_id: &str,
     ) -> Result<Option<ResourceServer>, StoreError> {
-        resource_server_by_resource_id(self.connection, resource_id)
+        let row: Option<Row> = on!(&mut *self.connection, c => resource_server_query!()
+            .filter(resource_servers::resource_id.eq(resource_id)
+                .and(resource_servers::status.ne(Deleted)))
+            .get_result(c).optional()?);
+        row.map(resource_server).transpose()
     }
 
     /// All resource servers of a tenant, tombstones included.

@@ -1,8 +1,9 @@
 //! SQLite's one writer, and the readers beside it.
 //!
-//! Jobs from all workers queue up for one thread. It opens a transaction, runs every job that is waiting (each in a savepoint,
-//! under `catch_unwind`), commits once, and only then answers: one sync for the whole group. If the commit fails, every
-//! job of the group is told so and the connection is opened anew.
+//! Jobs from all workers queue up for one thread. It opens a transaction, runs every job that is waiting under `catch_unwind`, commits
+//! once, and only then answers: one sync for the whole group. If a job fails, the group is rolled back and run again with each job
+//! in a savepoint, so that only the failing one leaves nothing. If the commit fails, every job of the group is told so and the
+//! connection is opened anew.
 //!
 //! Another process (the command line) may write the same file. It announces itself by a lock on a side file, to which the
 //! writer yields between two groups, so that neither starves the other.
@@ -35,7 +36,7 @@ pub(crate) struct SqliteWriter {
 
 type Answer<T, R> = Result<Result<T, R>, StoreError>;
 
-/// A queued transition. It runs once; its answer leaves after the commit.
+/// A queued transition. It may run twice; its last answer leaves after the commit.
 trait Job: Send {
     /// Returns whether its changes stay.
     fn run(&mut self, write: &mut Write<'_>) -> bool;
@@ -152,7 +153,7 @@ impl WriterThread {
         };
         let begun = connection.batch("BEGIN IMMEDIATE");
         for job in &mut group {
-            let _ = run_job(connection, &self.shared, job);
+            let _ = run_apart(connection, &self.shared, job);
         }
         for job in group {
             job.answer(begun.as_ref().map(|()| ()).map_err(|_| StoreError::Stopped));
@@ -179,37 +180,59 @@ impl WriterThread {
             return Err(StoreError::Stopped);
         };
         connection.batch("BEGIN IMMEDIATE")?;
-        let mut next = 0;
-        while next < group.len() {
-            run_job(connection, &self.shared, &mut group[next])?;
-            next += 1;
-            if next == group.len() && next < GROUP {
-                group.extend(queue.try_recv());
+        if !run_together(connection, &self.shared, group, queue) {
+            connection.batch("ROLLBACK; BEGIN IMMEDIATE")?;
+            for job in group {
+                run_apart(connection, &self.shared, job)?;
             }
         }
         connection.batch("COMMIT").map_err(StoreError::Commit)
     }
 }
 
-fn run_job(
+/// Runs the group, and whatever comes in the meantime. False when a job failed.
+fn run_together(
+    connection: &mut AnyConnection,
+    shared: &Shared,
+    group: &mut Vec<Box<dyn Job>>,
+    queue: &Receiver<Box<dyn Job>>,
+) -> bool {
+    let mut next = 0;
+    while next < group.len() {
+        if !stays(connection, shared, &mut group[next]) {
+            return false;
+        }
+        next += 1;
+        if next == group.len() && next < GROUP {
+            group.extend(queue.try_recv());
+        }
+    }
+    true
+}
+
+fn run_apart(
     connection: &mut AnyConnection,
     shared: &Shared,
     job: &mut Box<dyn Job>,
 ) -> Result<(), StoreError> {
     connection.batch("SAVEPOINT job")?;
-    let stays = catch_unwind(AssertUnwindSafe(|| {
+    if !stays(connection, shared, job) {
+        connection.batch("ROLLBACK TO job")?;
+    }
+    connection.batch("RELEASE job")?;
+    Ok(())
+}
+
+/// Runs one job. Whether its changes stay.
+fn stays(connection: &mut AnyConnection, shared: &Shared, job: &mut Box<dyn Job>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| {
         job.run(&mut Write::new(connection, shared))
     }))
     .unwrap_or_else(|panic| {
         report_panic(panic.as_ref());
         job.panicked();
         false
-    });
-    if !stays {
-        connection.batch("ROLLBACK TO job")?;
-    }
-    connection.batch("RELEASE job")?;
-    Ok(())
+    })
 }
 
 fn report_panic(panic: &(dyn Any + Send)) {

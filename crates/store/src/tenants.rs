@@ -5,7 +5,7 @@ use curfew_protocol::{Lifetime, TenantId};
 use diesel::prelude::*;
 
 use crate::context::{Read, Write};
-use crate::db::Db;
+use crate::db::{Db, Deleted};
 use crate::error::StoreError;
 use crate::nodes::{TenantLimits, lifetime};
 use crate::on;
@@ -81,7 +81,7 @@ impl Read<'_> {
     /// A tenant that is not deleted.
     pub fn tenant_by_slug(&mut self, slug: &str) -> Result<Option<Tenant>, StoreError> {
         let row: Option<Row> = on!(&mut *self.connection, c => tenant_query!()
-            .filter(tenants::slug.eq(slug).and(tenants::status.ne(Db(OwnerStatus::Deleted))))
+            .filter(tenants::slug.eq(slug).and(tenants::status.ne(Deleted)))
             .get_result(c).optional()?);
         Ok(row.map(tenant))
     }

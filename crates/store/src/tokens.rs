@@ -1,7 +1,5 @@
 //! Access tokens: many, each on one node.
 
-use std::collections::HashMap;
-
 use curfew_policy::lifetime::ExpiresAt;
 use curfew_policy::liveness::{Alive, DeadBecause, TokenFacts, judge_token};
 use curfew_policy::status::DeathCause;
@@ -16,7 +14,7 @@ use crate::db::{Db, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
 use crate::nodes::{
-    NodeChain, NodeColumns, OwnerColumns, node_columns, owner_columns, with_owners,
+    LifeColumns, NodeChain, PlaceColumns, life_columns, place_columns, with_owners,
 };
 use crate::on;
 use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, tokens, users};
@@ -40,7 +38,7 @@ impl TokenChain {
 }
 
 #[derive(Queryable)]
-pub(crate) struct TokenColumns {
+struct TokenColumns {
     id: Db<TokenId>,
     secret_digest: Db<Digest>,
     secret_key_id: i16,
@@ -66,10 +64,10 @@ macro_rules! token_columns {
     };
 }
 
-type ChainRow = (TokenColumns, NodeColumns, OwnerColumns);
+type ChainRow = (TokenColumns, LifeColumns, PlaceColumns);
 
-fn chain((token, node, owners): ChainRow) -> TokenChain {
-    let node = NodeChain::from_columns(node, owners);
+fn chain((token, life, place): ChainRow) -> TokenChain {
+    let node = NodeChain::from_columns(life, place);
     TokenChain {
         id: token.id.0,
         digest: KeyedDigest {
@@ -95,29 +93,11 @@ pub(crate) fn token_chain(
     let row: Option<ChainRow> = on!(connection, c => {
         with_owners!(tokens::table.inner_join(nodes::table.on(nodes::id.eq(tokens::node_id))))
             .filter(tokens::id.eq(Db(id)))
-            .select((token_columns!(), node_columns!(), owner_columns!()))
+            .select((token_columns!(), life_columns!(), place_columns!()))
             .get_result(c)
             .optional()?
     });
     Ok(row.map(chain))
-}
-
-/// Several at once, for the shared look-ups on PostgreSQL.
-pub(crate) fn token_chains(
-    connection: &mut PgConnection,
-    ids: &[TokenId],
-) -> Result<HashMap<TokenId, TokenChain>, StoreError> {
-    let ids: Vec<Db<TokenId>> = ids.iter().copied().map(Db).collect();
-    let rows: Vec<ChainRow> =
-        with_owners!(tokens::table.inner_join(nodes::table.on(nodes::id.eq(tokens::node_id))))
-            .filter(tokens::id.eq_any(ids))
-            .select((token_columns!(), node_columns!(), owner_columns!()))
-            .load(connection)?;
-    Ok(rows
-        .into_iter()
-        .map(chain)
-        .map(|token| (token.id, token))
-        .collect())
 }
 
 /// An access token to be stored.

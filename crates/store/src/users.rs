@@ -5,7 +5,7 @@ use curfew_protocol::{Redacted, TenantId, Timestamp, UserId};
 use diesel::prelude::*;
 
 use crate::context::{Read, Write};
-use crate::db::Db;
+use crate::db::{Db, Deleted};
 use crate::error::StoreError;
 use crate::on;
 use crate::schema::users;
@@ -105,7 +105,7 @@ impl Read<'_> {
         let row: Option<Row> = on!(&mut *self.connection, c => user_query!()
             .filter(users::tenant_id.eq(Db(tenant))
                 .and(users::username.eq(username))
-                .and(users::status.ne(Db(UserStatus::Deleted))))
+                .and(users::status.ne(Deleted)))
             .get_result(c).optional()?);
         Ok(row.map(user))
     }
@@ -119,7 +119,7 @@ impl Read<'_> {
         let row: Option<Row> = on!(&mut *self.connection, c => user_query!()
             .filter(users::tenant_id.eq(Db(tenant))
                 .and(users::email_key.eq(email_key))
-                .and(users::status.ne(Db(UserStatus::Deleted))))
+                .and(users::status.ne(Deleted)))
             .get_result(c).optional()?);
         Ok(row.map(user))
     }

@@ -18,9 +18,7 @@ use curfew_policy::liveness::Alive;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::wire::{ActiveToken, INACTIVE};
 use curfew_protocol::{ErrorCode, Form, OAuthError, ParsedToken, TokenId, TokenKind};
-use curfew_store::IntrospectionFacts;
-use curfew_store::resource_servers::ResourceServer;
-use curfew_store::tokens::TokenChain;
+use curfew_store::{Caller, IntrospectedToken, IntrospectionFacts};
 
 static ACTIVE: LazyLock<metrics::Counter> =
     LazyLock::new(|| metrics::counter!("curfew_introspections_total", "active" => "true"));
@@ -54,14 +52,14 @@ pub(crate) async fn introspect(
         .token
         .as_ref()
         .zip(token.as_ref())
-        .filter(|(chain, presented)| is_the_token(&edge, chain, presented))
-        .and_then(|(chain, _)| describe(&edge, &realm, caller, chain, &facts));
+        .filter(|(token, presented)| is_the_token(&edge, token, presented))
+        .and_then(|(token, _)| describe(&edge, &realm, caller, token, &facts));
     Ok(match answer {
         Some(body) => {
             ACTIVE.increment(1);
             answer::json_text(body)
         }
-        None => inactive(caller),
+        None => inactive(&presented),
     })
 }
 
@@ -103,7 +101,7 @@ fn authentic_caller<'f>(
     realm: &Realm,
     presented: &PresentedClient,
     facts: &'f IntrospectionFacts,
-) -> Option<&'f ResourceServer> {
+) -> Option<&'f Caller> {
     let caller = facts.caller.as_ref()?;
     let secret = presented.secret.as_ref()?;
     let authentic = caller.tenant_id == realm.tenant_id
@@ -135,12 +133,12 @@ async fn not_a_resource_server(
     Ok(answer::json_text(INACTIVE))
 }
 
-fn is_the_token(edge: &Edge, chain: &TokenChain, presented: &ParsedToken) -> bool {
+fn is_the_token(edge: &Edge, token: &IntrospectedToken, presented: &ParsedToken) -> bool {
     edge.store.keys().verify(
         TokenKind::AccessToken,
-        chain.id.as_bytes(),
+        token.id.as_bytes(),
         &presented.secret,
-        chain.digest,
+        token.digest,
     )
 }
 
@@ -148,37 +146,37 @@ fn is_the_token(edge: &Edge, chain: &TokenChain, presented: &ParsedToken) -> boo
 fn describe(
     edge: &Edge,
     realm: &Realm,
-    caller: &ResourceServer,
-    chain: &TokenChain,
+    caller: &Caller,
+    token: &IntrospectedToken,
     facts: &IntrospectionFacts,
 ) -> Option<String> {
-    let alive: Alive = chain.judge(facts.now).ok()?;
-    let audience = chain.audiences.find(caller.key)?;
-    if audience.epoch != caller.epoch || chain.node.tenant_id != caller.tenant_id {
+    let alive: Alive = token.judge(facts.now).ok()?;
+    let audience = token.audiences.find(caller.key)?;
+    if audience.epoch != caller.epoch || token.node.tenant_id != caller.tenant_id {
         return None;
     }
-    let client = chain.node.client.as_ref()?;
-    let user_id = chain.node.user.as_ref().map(|user| user.id.to_string());
+    let client = token.node.client.as_ref()?;
+    let user_id = token.node.user.as_ref().map(|user| user.id.to_string());
     let body = ActiveToken {
         active: true,
         scope: &audience.scopes.to_string(),
         client_id: &client.client_id,
-        username: chain.node.user.as_ref().map(|user| user.username.as_str()),
+        username: token.node.user.as_ref().map(|user| user.username.as_str()),
         token_type: "Bearer",
         exp: alive.expires_at().seconds(),
-        iat: chain.facts.created_at.seconds(),
+        iat: token.facts.created_at.seconds(),
         sub: user_id.as_deref().unwrap_or(&client.client_id),
         aud: &audience.identifier,
         iss: &realm.issuer(edge),
-        jti: chain.id,
+        jti: token.id,
     };
     serde_json::to_string(&body).ok()
 }
 
 /// Misses are counted for each caller, so that scanning is noticed; a good question is never refused for them.
-fn inactive(caller: &ResourceServer) -> HttpResponse {
+fn inactive(caller: &PresentedClient) -> HttpResponse {
     INACTIVES.increment(1);
-    metrics::counter!("curfew_introspection_misses_total", "caller" => caller.resource_id.clone())
+    metrics::counter!("curfew_introspection_misses_total", "caller" => caller.client_id.clone())
         .increment(1);
     answer::json_text(INACTIVE)
 }
