@@ -18,7 +18,8 @@ const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// Budgets that tests would use up by their own haste.
 const LIMITS: &str = "CURFEW_RATE_LIMITS_";
-const BUDGETS: [&str; 8] = [
+const BUDGETS: [&str; 9] = [
+    "AUTHORIZATIONS",
     "CLIENT_FAILURES",
     "PASSWORD_FAILURES_ACCOUNT",
     "PASSWORD_FAILURES_ADDRESS",

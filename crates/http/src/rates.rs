@@ -61,6 +61,8 @@ rules! {
     password_links_address = 20 in 3_600,
     /// Wrong bootstrap secrets an hour, in all.
     bootstrap_failures = 10 in 3_600,
+    /// Authorization requests a minute, for each address.
+    authorizations = 60 in 60,
     /// Revocations a minute, for each client and address.
     revocations = 600 in 60,
     /// Consents and denials a minute, for each account.
@@ -151,6 +153,9 @@ impl RateRules {
         rate: Rate,
     ) -> Result<Result<(), Lifetime>, StoreError> {
         let now = store.clock().now();
+        if let Some(wait) = self.blocked(std::slice::from_ref(&bucket), now) {
+            return Ok(Err(wait));
+        }
         if self.spend_leased(&bucket, now) {
             return Ok(Ok(()));
         }
@@ -172,7 +177,10 @@ impl RateRules {
                 }
                 Ok(())
             }
-            Err(exhausted) => Err(exhausted.until.since(now)),
+            Err(exhausted) => {
+                self.block(vec![(bucket, exhausted.until)], now);
+                Err(exhausted.until.since(now))
+            }
         })
     }
 

@@ -48,6 +48,7 @@ events! {
     ConsentWithdrawn = 10 "consent.withdrawn",
     ClientRefused = 11 "client.refused",
     RevocationRefused = 12 "revocation.refused",
+    AuthorizationRefused = 13 "authorization.refused",
     SessionStarted = 20 "session.started",
     SessionEnded = 21 "session.ended",
     LoginFailed = 22 "login.failed",

@@ -12,7 +12,7 @@ use crate::context::{Read, Write};
 use crate::db::{Db, Deleted, Json};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::nodes::lifetime;
+use crate::node_chain::lifetime;
 use crate::on;
 use crate::schema::clients;
 

@@ -11,9 +11,10 @@ use crate::context::{Read, Write};
 use crate::db::{Db, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::nodes::{Ancestor, Birth, NewNode, NodeChain, node_chain};
+use crate::node_chain::node_chain;
+use crate::nodes::{Ancestor, Birth, NewNode, NodeChain};
 use crate::on;
-use crate::schema::{approvals, codes};
+use crate::schema::{approvals, codes, nodes};
 
 /// What an approval rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,24 @@ impl Read<'_> {
             scopes: stored_scopes(&scopes)?,
             audiences: audiences.0,
         }))
+    }
+
+    /// Does a code that some other session approved carry this challenge? The same session may repeat its request.
+    pub fn code_challenge_is_of_another_session(
+        &mut self,
+        challenge: &str,
+        session: NodeId,
+    ) -> Result<bool, StoreError> {
+        type Parents = (Option<Db<NodeId>>, Option<Db<NodeId>>);
+        let approved_by: Vec<Parents> = on!(&mut *self.connection, c => codes::table
+            .inner_join(nodes::table.on(nodes::id.eq(codes::approval_id)))
+            .filter(codes::code_challenge.eq(challenge))
+            .select((nodes::parent_id, nodes::recorded_parent_id))
+            .load(c)?);
+        let own = Some(session);
+        Ok(approved_by
+            .into_iter()
+            .any(|(bound, recorded)| opt(bound) != own && opt(recorded) != own))
     }
 
     pub fn code(&mut self, id: CodeId) -> Result<Option<Code>, StoreError> {

@@ -13,7 +13,8 @@ use crate::context::{Read, Write};
 use crate::db::{Db, Json, opt};
 use crate::error::StoreError;
 use crate::keys::{KeyedDigest, ServerKeys};
-use crate::nodes::{Ancestor, Birth, NewNode, NodeChain, node_chain};
+use crate::node_chain::node_chain;
+use crate::nodes::{Ancestor, Birth, NewNode, NodeChain};
 use crate::on;
 use crate::schema::families;
 

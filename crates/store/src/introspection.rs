@@ -13,7 +13,7 @@ use crate::clients::{SecretColumns, Secrets, secrets};
 use crate::db::{Db, Deleted, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::nodes::{LifeColumns, NodeLife, life_columns, with_owners};
+use crate::node_chain::{LifeColumns, NodeLife, life_columns, with_owners};
 use crate::on;
 use crate::schema::{
     clients, installation, limit_eras, nodes, resource_servers, sessions, tenants, tokens, users,

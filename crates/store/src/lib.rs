@@ -18,6 +18,7 @@ mod introspection;
 mod keys;
 mod lanes;
 mod migrations;
+mod node_chain;
 mod postgres_pool;
 mod restore;
 mod schema;

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::context::{Read, Write};
 use crate::db::{Db, opt};
 use crate::error::StoreError;
-use crate::nodes::lifetime;
+use crate::node_chain::lifetime;
 use crate::on;
 use crate::schema::scopes;
 

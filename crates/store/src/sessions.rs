@@ -9,7 +9,8 @@ use crate::context::{Read, Write};
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::nodes::{Ancestor, Birth, NewNode, NodeChain, node_chain};
+use crate::node_chain::node_chain;
+use crate::nodes::{Ancestor, Birth, NewNode, NodeChain};
 use crate::on;
 use crate::schema::{nodes, sessions};
 

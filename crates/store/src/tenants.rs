@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use crate::context::{Read, Write};
 use crate::db::{Db, Deleted};
 use crate::error::StoreError;
-use crate::nodes::{TenantLimits, lifetime};
+use crate::node_chain::{TenantLimits, lifetime};
 use crate::on;
 use crate::schema::{limit_eras, tenants};
 

@@ -13,7 +13,7 @@ use crate::context::{Read, Write};
 use crate::db::{Db, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::nodes::{
+use crate::node_chain::{
     LifeColumns, NodeChain, PlaceColumns, life_columns, place_columns, with_owners,
 };
 use crate::on;

@@ -98,6 +98,7 @@ CREATE TABLE resource_servers (
 );
 CREATE UNIQUE INDEX resource_servers_resource_id ON resource_servers (resource_id) WHERE status <> 4;
 CREATE UNIQUE INDEX resource_servers_identifier ON resource_servers (tenant_id, identifier) WHERE status <> 4;
+CREATE INDEX resource_servers_tenant ON resource_servers (tenant_id);
 
 CREATE TABLE scopes (
     tenant_id BYTEA NOT NULL REFERENCES tenants (id),
@@ -260,6 +261,7 @@ CREATE TABLE codes (
     CHECK (expires_at <= approval_expires_at)
 );
 CREATE INDEX codes_approval ON codes (approval_id);
+CREATE INDEX codes_challenge ON codes (code_challenge);
 
 -- What a person allowed a client before, so as not to ask again. Worth nothing by itself; it dies with the epochs it was given under.
 CREATE TABLE consents (

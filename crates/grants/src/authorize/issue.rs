@@ -4,7 +4,8 @@
 //! 2. A remembered consent is looked at again too.
 //! 3. The approval hangs on the session: bound, when the client is session-bound, recorded otherwise. It remembers the epochs that the
 //!    session was born under, so that whatever kills the session's owners kills it as well.
-//! 4. The code lives for a minute, below the approval. A consent that was asked for is remembered.
+//! 4. A challenge that another session's code still remembers is refused: the client makes no fresh ones (RFC 9700 §2.1.1).
+//! 5. The code lives for a minute, below the approval. A consent that was asked for is remembered.
 
 use actix_web::HttpResponse;
 use curfew_http::pages::ErrorKind;
@@ -39,6 +40,18 @@ enum IssueRefusal {
     Stale,
     TooMany(Lifetime),
     NoLifetime,
+    ChallengeReused,
+}
+
+impl IssueRefusal {
+    /// What the client is told, when it is to be told.
+    const fn told(&self) -> Option<AuthorizeRefusal> {
+        match self {
+            Self::NoLifetime => Some(AuthorizeRefusal::NoLifetime),
+            Self::ChallengeReused => Some(AuthorizeRefusal::ChallengeReused),
+            Self::SignedOut | Self::Stale | Self::TooMany(_) => None,
+        }
+    }
 }
 
 /// Approves the request and answers with a code.
@@ -52,8 +65,10 @@ pub(crate) async fn approve(
     let to = pending.request.reply_to();
     match issued.map_err(|error| PageProblem::unavailable(&error, at))? {
         Ok(code) => Ok(respond::code(at, to, &code)),
-        Err(IssueRefusal::NoLifetime) => Ok(respond::refused(at, to, AuthorizeRefusal::NoLifetime)),
-        Err(refusal) => Err(begin_again(at, &pending, &refusal)),
+        Err(refusal) => match refusal.told() {
+            Some(told) => respond::refused_on_record(at, pending.asker(), to, told).await,
+            None => Err(begin_again(at, &pending, &refusal)),
+        },
     }
 }
 
@@ -83,7 +98,9 @@ fn begin_again(at: &PageContext<'_>, pending: &Pending, refusal: &IssueRefusal) 
         IssueRefusal::TooMany(wait) => PageProblem::too_many_attempts(*wait, at),
         IssueRefusal::SignedOut => PageProblem::rendered(super::to_login(at, &pending.query)),
         IssueRefusal::Stale => PageProblem::rendered(super::to_authorize(at, &pending.query)),
-        IssueRefusal::NoLifetime => PageProblem::new(ErrorKind::Forbidden, None, at),
+        IssueRefusal::NoLifetime | IssueRefusal::ChallengeReused => {
+            PageProblem::new(ErrorKind::Forbidden, None, at)
+        }
     }
 }
 
@@ -118,6 +135,10 @@ impl Approving {
             && !is_remembered(write, facts.user, &facts.client, &self.request)?
         {
             return Ok(Err(IssueRefusal::Stale));
+        }
+        let challenge = &self.request.code_challenge;
+        if write.code_challenge_is_of_another_session(challenge, self.session_id)? {
+            return Ok(Err(IssueRefusal::ChallengeReused));
         }
         let Some((approval_end, code_end)) = self.ends(write, &facts) else {
             return Ok(Err(IssueRefusal::NoLifetime));

@@ -1,11 +1,12 @@
 //! The authorization endpoint (RFC 6749 §4.1.1).
 //!
-//! 1. Client and redirect URI must belong together, or a page says so: nobody is ever redirected to an address that is not known good.
-//! 2. Somebody must be signed in, or goes to sign in first; only then anything is told to the client by a redirect, `prompt=none`
+//! 1. The address has a budget of requests.
+//! 2. Client and redirect URI must belong together, or a page says so: nobody is ever redirected to an address that is not known good.
+//! 3. Somebody must be signed in, or goes to sign in first; only then anything is told to the client by a redirect, `prompt=none`
 //!    excepted (RFC 9700 §4.11.2).
-//! 3. The request is validated. A refusal goes back to the client.
-//! 4. `prompt=login` is obeyed.
-//! 5. Without a consent that covers it, the request goes on to the consent page; with one, or for a client that needs none, approval and
+//! 4. The request is validated. A refusal goes back to the client, and into the audit trail.
+//! 5. `prompt=login` is obeyed.
+//! 6. Without a consent that covers it, the request goes on to the consent page; with one, or for a client that needs none, approval and
 //!    code are written at once.
 
 pub(crate) mod issue;
@@ -21,8 +22,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::body::RawForm;
 use curfew_http::pages::ErrorKind;
 use curfew_http::problem::PageContext;
+use curfew_http::rates::Bucket;
 use curfew_http::session::{self, SignedIn};
 use curfew_http::{Edge, PageProblem, Realm, answer, origin};
+use curfew_protocol::{ClientKey, NodeId, UserId};
 use curfew_store::StoreError;
 use url::form_urlencoded;
 
@@ -40,6 +43,24 @@ pub(crate) struct Pending {
     pub(crate) query: String,
     pub(crate) request: ValidatedRequest,
     pub(crate) who: SignedIn,
+}
+
+/// Whose request it is: a client's, for the person of a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    pub(crate) client: ClientKey,
+    pub(crate) session_id: NodeId,
+    pub(crate) user_id: UserId,
+}
+
+impl Pending {
+    pub(crate) const fn asker(&self) -> Asker {
+        Asker {
+            client: self.request.client.key,
+            session_id: self.who.session_id,
+            user_id: self.who.user_id,
+        }
+    }
 }
 
 /// `GET /authorize`
@@ -88,13 +109,15 @@ pub(crate) async fn in_realm(
 }
 
 async fn authorize(at: &PageContext<'_>, query: &str) -> Result<HttpResponse, PageProblem> {
+    spend(at).await?;
     let pending = arrive(at, query).await?;
     let basis = remembered::basis(at, &pending).await;
     match basis.map_err(|error| PageProblem::unavailable(&error, at))? {
         Some(basis) => issue::approve(at, pending, basis).await,
         None if pending.request.prompt().none => {
             let refusal = AuthorizeRefusal::ConsentRequired;
-            Ok(respond::refused(at, pending.request.reply_to(), refusal))
+            respond::refused_on_record(at, pending.asker(), pending.request.reply_to(), refusal)
+                .await
         }
         None => {
             let path = at.realm.path("/consent");
@@ -103,7 +126,20 @@ async fn authorize(at: &PageContext<'_>, query: &str) -> Result<HttpResponse, Pa
     }
 }
 
-/// Steps 1 to 4. `Err` is the answer already.
+/// Takes one request from the budget of the address it comes from.
+async fn spend(at: &PageContext<'_>) -> Result<(), PageProblem> {
+    let ip = origin::client_ip(at.request, at.edge).to_string();
+    let bucket = Bucket::new("authorizations", &[&ip]);
+    let rates = &at.edge.rates;
+    let spent = rates.spend(&at.edge.store, bucket, rates.authorizations);
+    match spent.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(wait)) => Err(PageProblem::too_many_attempts(wait, at)),
+        Err(error) => Err(PageProblem::unavailable(&error, at)),
+    }
+}
+
+/// Steps 2 to 5. `Err` is the answer already.
 pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending, PageProblem> {
     let unavailable = |error: StoreError| PageProblem::unavailable(&error, at);
     // Strictly first: spelling a query anew repairs what is broken in it.
@@ -116,7 +152,6 @@ pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending,
         .map_err(unavailable)?
         .map_err(|(refusal, client)| misaddressed(at, refusal, client))?;
     let to = addressed.reply_to(&parameters);
-    let refused = |refusal| PageProblem::rendered(respond::refused(at, &to, refusal));
 
     let signed_in = session::signed_in(at.edge, at.realm, at.request)
         .await
@@ -131,7 +166,18 @@ pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending,
         .read(move |read| Catalogue::read(read, tenant))
         .await;
     let catalogue = catalogue.map_err(unavailable)?;
-    let request = ValidatedRequest::read(addressed, &parameters, &catalogue).map_err(refused)?;
+    let asker = Asker {
+        client: addressed.client_key(),
+        session_id: who.session_id,
+        user_id: who.user_id,
+    };
+    let request = match ValidatedRequest::read(addressed, &parameters, &catalogue) {
+        Ok(request) => request,
+        Err(refusal) => {
+            let refused = respond::refused_on_record(at, asker, &to, refusal).await?;
+            return Err(PageProblem::rendered(refused));
+        }
+    };
     if wants_login(at, &query, &request, &who) {
         return Err(PageProblem::rendered(to_login_again(
             at,

@@ -67,6 +67,8 @@ pub(crate) enum AuthorizeRefusal {
     RequestObject,
     PromptUnsupported,
     Challenge,
+    /// Somebody else's request came with the same challenge (RFC 9700 §2.1.1).
+    ChallengeReused,
     Scope,
     Target,
     GrantNotAllowed,
@@ -115,6 +117,10 @@ impl AuthorizeRefusal {
             Self::Challenge => (
                 ErrorCode::InvalidRequest,
                 "a code_challenge with code_challenge_method S256 is required",
+            ),
+            Self::ChallengeReused => (
+                ErrorCode::InvalidRequest,
+                "the code_challenge was used before; every request needs its own",
             ),
             Self::Scope => (
                 ErrorCode::InvalidScope,

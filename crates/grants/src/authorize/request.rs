@@ -7,7 +7,7 @@
 use curfew_http::{Edge, Realm};
 use curfew_policy::status::OwnerStatus;
 use curfew_policy::{pkce, redirect, resource};
-use curfew_protocol::{Audiences, GrantType, ResponseMode, ScopeSet};
+use curfew_protocol::{Audiences, ClientKey, GrantType, ResponseMode, ScopeSet};
 use curfew_store::StoreError;
 use curfew_store::clients::Client;
 
@@ -70,6 +70,10 @@ impl Addressed {
             }),
             Err(refusal) => Err((refusal, Some(client.registration.name))),
         })
+    }
+
+    pub(crate) const fn client_key(&self) -> ClientKey {
+        self.client.key
     }
 
     /// How to answer. What cannot be told apart from a good request here is taken for one; [`ValidatedRequest::read`] complains.

@@ -2,14 +2,16 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use curfew_http::PageProblem;
 use curfew_http::answer::{self, PagePolicy};
 use curfew_http::pages::ErrorKind;
 use curfew_http::problem::PageContext;
+use curfew_http::{PageProblem, origin};
 use curfew_policy::redirect;
 use curfew_protocol::{OAuthError, OpaqueToken, ResponseMode};
+use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy};
 use url::form_urlencoded;
 
+use super::Asker;
 use super::refusal::AuthorizeRefusal;
 use super::request::ReplyTo;
 use crate::pages::{FormPostPage, HiddenField, form_post_script_source};
@@ -33,6 +35,35 @@ pub(crate) fn refused(
         ("error_description", error.description().to_owned()),
     ];
     respond(at, to, fields)
+}
+
+/// The same for somebody who is signed in: it is written down first.
+pub(crate) async fn refused_on_record(
+    at: &PageContext<'_>,
+    asker: Asker,
+    to: &ReplyTo,
+    refusal: AuthorizeRefusal,
+) -> Result<HttpResponse, PageProblem> {
+    let entry = AuditEntry {
+        tenant_id: Some(at.realm.tenant_id),
+        user_id: Some(asker.user_id),
+        client: Some(asker.client),
+        ..AuditEntry::new(
+            AuditEvent::AuthorizationRefused,
+            AuthenticatedBy::Session(asker.session_id),
+            origin::of(at.request, at.edge),
+        )
+    };
+    let entry = entry.refused(OAuthError::from(refusal).code().as_str());
+    let written = at
+        .edge
+        .store
+        .write(move |write| write.audit(&entry).map(Ok::<_, ()>))
+        .await;
+    written
+        .map_err(|error| PageProblem::unavailable(&error, at))?
+        .ok();
+    Ok(refused(at, to, refusal))
 }
 
 fn respond(

@@ -30,7 +30,8 @@ pub(crate) async fn get(edge: Data<Edge>, request: HttpRequest) -> HttpResponse 
         let pending = arrive(&at, &query).await?;
         if pending.request.prompt().none {
             let to = pending.request.reply_to();
-            return Ok(respond::refused(&at, to, AuthorizeRefusal::ConsentRequired));
+            let refusal = AuthorizeRefusal::ConsentRequired;
+            return respond::refused_on_record(&at, pending.asker(), to, refusal).await;
         }
         page::show(&at, &pending).await
     })

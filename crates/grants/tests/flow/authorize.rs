@@ -309,3 +309,49 @@ async fn another_tenant_is_another_issuer() {
         404
     );
 }
+
+#[actix_web::test]
+async fn s9700_09_a_challenge_that_another_session_used_is_refused() {
+    let mut server = Server::start().await;
+    let path = authorize("app", &[]);
+    assert!(server.page(&path).await.parameter("code").is_some());
+    // The same person may load the same address again.
+    assert!(server.page(&path).await.parameter("code").is_some());
+    server.sign_in_again().await;
+    let answer = server.page(&path).await;
+    assert_eq!(
+        answer.parameter("error").as_deref(),
+        Some("invalid_request")
+    );
+    let row = "authorization.refused!invalid_request";
+    assert_eq!(server.audit().first().map(String::as_str), Some(row));
+}
+
+#[actix_web::test]
+async fn a_refusal_of_somebody_who_is_signed_in_leaves_a_row() {
+    let server = Server::start().await;
+    let path = authorize("app", &[("scope", "nothing")]);
+    let answer = server.page(&path).await;
+    assert_eq!(answer.parameter("error").as_deref(), Some("invalid_scope"));
+    let row = "authorization.refused!invalid_scope";
+    assert_eq!(server.audit().first().map(String::as_str), Some(row));
+    let before = server.audit().len();
+    server.send(TestRequest::get().uri(&path)).await;
+    assert_eq!(server.audit().len(), before, "a stranger fills no trail");
+}
+
+#[actix_web::test]
+async fn an_address_has_sixty_authorization_requests_a_minute() {
+    let server = Server::start().await;
+    let ask = || server.page("/authorize?client_id=nobody");
+    for _ in 0..60 {
+        assert_eq!(ask().await.status, 400);
+    }
+    for _ in 0..2 {
+        let answer = ask().await;
+        assert_eq!(answer.status, 429);
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    server.clock.advance(60);
+    assert_eq!(ask().await.status, 400);
+}

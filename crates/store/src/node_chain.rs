@@ -1,0 +1,273 @@
+//! A node as one look-up finds it, with everything that bears on its life: a fixed number of joins, however deep the chain is.
+
+use curfew_policy::liveness::{Alive, DeadBecause, NodeFacts, OwnerFacts, judge_node};
+use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
+use curfew_protocol::{ClientKey, Lifetime, NodeId, TenantId, Timestamp, UserId};
+use diesel::prelude::*;
+
+use crate::AnyConnection;
+use crate::context::Read;
+use crate::db::{Db, opt};
+use crate::error::StoreError;
+use crate::on;
+use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, users};
+
+/// A node with everything that bears on its life, as one look-up found it.
+#[derive(Clone, Debug)]
+pub struct NodeChain {
+    pub id: NodeId,
+    pub kind: NodeKind,
+    pub tenant_id: TenantId,
+    pub tenant_slug: String,
+    pub user: Option<NodeUser>,
+    pub client: Option<NodeClient>,
+    pub session_id: Option<NodeId>,
+    pub era: i64,
+    pub limits: TenantLimits,
+    pub facts: NodeFacts,
+}
+
+#[derive(Clone, Debug)]
+pub struct NodeUser {
+    pub id: UserId,
+    pub username: String,
+    pub epoch: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct NodeClient {
+    pub key: ClientKey,
+    pub client_id: String,
+    pub epoch: i64,
+}
+
+/// The tenant's maxima for one era.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TenantLimits {
+    pub access_token: Option<Lifetime>,
+    pub refresh_family: Option<Lifetime>,
+    pub session: Option<Lifetime>,
+    pub approval: Option<Lifetime>,
+}
+
+impl TenantLimits {
+    /// The maximum for a node of `kind`.
+    pub const fn for_node(&self, kind: NodeKind) -> Option<Lifetime> {
+        match kind {
+            NodeKind::Session => self.session,
+            NodeKind::Approval => self.approval,
+            NodeKind::Family => self.refresh_family,
+            NodeKind::ClientGrant => None,
+        }
+    }
+}
+
+/// Seconds of a column as a lifetime; the schema keeps them positive.
+pub(crate) fn lifetime(seconds: Option<i64>) -> Option<Lifetime> {
+    seconds.map(|value| Lifetime::from_seconds(u32::try_from(value).unwrap_or(u32::MAX)))
+}
+
+impl NodeChain {
+    /// Is it alive?
+    pub fn judge(&self, now: Timestamp) -> Result<Alive, DeadBecause> {
+        judge_node(&self.facts, now)
+    }
+}
+
+/// What decides whether a node lives, and whose it is.
+#[derive(Clone, Debug)]
+pub struct NodeLife {
+    pub kind: NodeKind,
+    pub tenant_id: TenantId,
+    pub user: Option<NodeUser>,
+    pub client: Option<NodeClient>,
+    pub limits: TenantLimits,
+    pub facts: NodeFacts,
+}
+
+#[derive(Queryable)]
+pub(crate) struct LifeColumns {
+    kind: Db<NodeKind>,
+    tenant_id: Db<TenantId>,
+    user_id: Option<Db<UserId>>,
+    client_id: Option<Db<ClientKey>>,
+    installation_epoch: i64,
+    tenant_epoch: i64,
+    user_epoch: Option<i64>,
+    client_epoch: Option<i64>,
+    created_at: Db<Timestamp>,
+    expires_at: Db<Timestamp>,
+    ended_cause: Option<Db<DeathCause>>,
+    owners: OwnerColumns,
+}
+
+#[derive(Queryable)]
+pub(crate) struct OwnerColumns {
+    installation_epoch: i64,
+    tenant: (Db<OwnerStatus>, i64),
+    limits: (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+    user: Option<(Db<UserStatus>, i64, String)>,
+    client: Option<(Db<OwnerStatus>, i64, String)>,
+    session_idle_at: Option<Db<Timestamp>>,
+}
+
+/// In the order of [`LifeColumns`].
+macro_rules! life_columns {
+    () => {
+        (
+            nodes::kind,
+            nodes::tenant_id,
+            nodes::user_id,
+            nodes::client_id,
+            nodes::installation_epoch,
+            nodes::tenant_epoch,
+            nodes::user_epoch,
+            nodes::client_epoch,
+            nodes::created_at,
+            nodes::expires_at,
+            nodes::ended_cause,
+            (
+                installation::epoch,
+                (tenants::status, tenants::epoch),
+                (
+                    limit_eras::access_token,
+                    limit_eras::refresh_family,
+                    limit_eras::session,
+                    limit_eras::approval,
+                ),
+                (users::status, users::epoch, users::username).nullable(),
+                (clients::status, clients::epoch, clients::client_id).nullable(),
+                sessions::idle_at.nullable(),
+            ),
+        )
+    };
+}
+
+/// What a chain tells besides.
+#[derive(Queryable)]
+pub(crate) struct PlaceColumns {
+    id: Db<NodeId>,
+    session_id: Option<Db<NodeId>>,
+    era: i64,
+    tenant_slug: String,
+}
+
+/// In the order of [`PlaceColumns`].
+macro_rules! place_columns {
+    () => {
+        (nodes::id, nodes::session_id, nodes::era, tenants::slug)
+    };
+}
+
+/// Joins a source that has `nodes` to everything that binds a node, each by primary key.
+macro_rules! with_owners {
+    ($source:expr) => {
+        $source
+            .inner_join(tenants::table.on(tenants::id.eq(nodes::tenant_id)))
+            .inner_join(
+                limit_eras::table.on(limit_eras::tenant_id
+                    .eq(nodes::tenant_id)
+                    .and(limit_eras::era.eq(nodes::era))),
+            )
+            .inner_join(installation::table.on(installation::id.eq(1_i16)))
+            .left_join(users::table.on(users::id.nullable().eq(nodes::user_id)))
+            .left_join(clients::table.on(clients::id.nullable().eq(nodes::client_id)))
+            .left_join(sessions::table.on(sessions::node_id.nullable().eq(nodes::session_id)))
+    };
+}
+
+pub(crate) use {life_columns, place_columns, with_owners};
+
+impl From<LifeColumns> for NodeLife {
+    fn from(node: LifeColumns) -> Self {
+        let owners = node.owners;
+        let limits = TenantLimits {
+            access_token: lifetime(owners.limits.0),
+            refresh_family: lifetime(owners.limits.1),
+            session: lifetime(owners.limits.2),
+            approval: lifetime(owners.limits.3),
+        };
+        let (tenant_status, tenant_epoch) = owners.tenant;
+        let user = node.user_id.zip(owners.user);
+        let client = node.client_id.zip(owners.client);
+        let facts = NodeFacts {
+            created_at: node.created_at.0,
+            expires_at: node.expires_at.0,
+            ended: opt(node.ended_cause),
+            limit: limits.for_node(node.kind.0),
+            session_idle_at: opt(owners.session_idle_at),
+            installation_epoch_now: owners.installation_epoch,
+            installation_epoch_at_birth: node.installation_epoch,
+            tenant: OwnerFacts {
+                status: tenant_status.0,
+                epoch_now: tenant_epoch,
+                epoch_at_birth: node.tenant_epoch,
+            },
+            user: user.as_ref().map(|(_, (status, epoch, _))| OwnerFacts {
+                status: status.0,
+                epoch_now: *epoch,
+                epoch_at_birth: node.user_epoch.unwrap_or(0),
+            }),
+            client: client.as_ref().map(|(_, (status, epoch, _))| OwnerFacts {
+                status: status.0,
+                epoch_now: *epoch,
+                epoch_at_birth: node.client_epoch.unwrap_or(0),
+            }),
+        };
+        Self {
+            kind: node.kind.0,
+            tenant_id: node.tenant_id.0,
+            user: user.map(|(id, (_, epoch, username))| NodeUser {
+                id: id.0,
+                username,
+                epoch,
+            }),
+            client: client.map(|(key, (_, epoch, client_id))| NodeClient {
+                key: key.0,
+                client_id,
+                epoch,
+            }),
+            limits,
+            facts,
+        }
+    }
+}
+
+impl NodeChain {
+    pub(crate) fn from_columns(life: LifeColumns, place: PlaceColumns) -> Self {
+        let life = NodeLife::from(life);
+        Self {
+            id: place.id.0,
+            kind: life.kind,
+            tenant_id: life.tenant_id,
+            tenant_slug: place.tenant_slug,
+            user: life.user,
+            client: life.client,
+            session_id: opt(place.session_id),
+            era: place.era,
+            limits: life.limits,
+            facts: life.facts,
+        }
+    }
+}
+
+pub(crate) fn node_chain(
+    connection: &mut AnyConnection,
+    id: NodeId,
+) -> Result<Option<NodeChain>, StoreError> {
+    let row: Option<(LifeColumns, PlaceColumns)> = on!(connection, c => {
+        with_owners!(nodes::table)
+            .filter(nodes::id.eq(Db(id)))
+            .select((life_columns!(), place_columns!()))
+            .get_result(c)
+            .optional()?
+    });
+    Ok(row.map(|(life, place)| NodeChain::from_columns(life, place)))
+}
+
+impl Read<'_> {
+    /// A node with all that binds it.
+    pub fn node_chain(&mut self, id: NodeId) -> Result<Option<NodeChain>, StoreError> {
+        node_chain(self.connection, id)
+    }
+}
