@@ -15,11 +15,15 @@ pub mod pkce;
 pub mod wire;
 
 mod browser;
+mod cluster;
 mod server;
+mod smtp;
 mod world;
 
 pub use browser::{AuthorizationRequest, Browser};
-pub use server::{Backend, Curfew, Setup, repository};
+pub use cluster::Cluster;
+pub use server::{Backend, Curfew, Setup, binary, repository};
+pub use smtp::{Mail, MailServer};
 pub use wire::{Connection, Http, Request, Response};
 pub use world::{Client, Code, PASSWORD, ResourceServer, Tokens, World};
 

@@ -37,6 +37,11 @@ pub enum Backend {
     Postgres,
 }
 
+/// The `curfew` under test.
+pub fn binary() -> PathBuf {
+    std::env::var_os("CURFEW_BIN").map_or_else(beside_the_test, PathBuf::from)
+}
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -51,7 +56,7 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(backend: Backend) -> Self {
-        let binary = std::env::var_os("CURFEW_BIN").map_or_else(beside_the_test, PathBuf::from);
+        let binary = binary();
         // Limits that a test would meet by its own haste; the tests of the limits set their own.
         let mut environment = vec![
             ("CURFEW_LOG_LEVEL".to_owned(), "info".to_owned()),

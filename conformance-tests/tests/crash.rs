@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance_tests::{
-    Backend, Request, Setup, Tokens, World, on_both_backends, pkce, repository,
-};
+use conformance_tests::{Backend, Cluster, Request, Setup, Tokens, World, on_both_backends, pkce};
 
 /// What the server has said yes to.
 #[derive(Debug, Default)]
@@ -196,67 +194,19 @@ on_both_backends! {
     }
 }
 
-/// A cluster of its own, which the test may crash.
-struct Cluster {
-    folder: tempfile::TempDir,
-    url: String,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("curfew-postgres-")
-            .tempdir()
-            .expect("a folder");
-        let lines = postgres("start", folder.path());
-        let url = lines
-            .split("CURFEW_TEST_POSTGRES_URL='")
-            .nth(1)
-            .and_then(|rest| rest.split('\'').next());
-        Self {
-            url: url
-                .unwrap_or_else(|| panic!("no URL in {lines}"))
-                .to_owned(),
-            folder,
-        }
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        postgres("stop", self.folder.path());
-    }
-}
-
-fn postgres(verb: &str, folder: &Path) -> String {
-    let script = repository().join("conformance-tests/postgres");
-    let done = Command::new(script)
-        .arg(verb)
-        .arg(folder)
-        .output()
-        .expect("the script runs");
-    assert!(
-        done.status.success(),
-        "{verb}: {}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
 #[test]
 fn crash_kill_9_of_postgres_and_of_the_server_loses_nothing_that_was_acknowledged() {
     let cluster = Cluster::start();
-    let folder = cluster.folder.path();
-    let mut world = World::with(Setup::new(Backend::Postgres).postgres(&cluster.url));
+    let mut world = World::with(Setup::new(Backend::Postgres).postgres(cluster.url()));
     for _ in 0..2 {
         round(
             &mut world,
             |world| {
-                postgres("crash", folder);
+                cluster.crash();
                 world.kill_node(0);
             },
             |world| {
-                postgres("start", folder);
+                cluster.start_again();
                 world.start_node(0);
             },
         );
@@ -267,12 +217,11 @@ fn crash_kill_9_of_postgres_and_of_the_server_loses_nothing_that_was_acknowledge
 #[test]
 fn crash_a26_without_its_database_the_server_says_503_and_recovers_by_itself() {
     let cluster = Cluster::start();
-    let folder = cluster.folder.path();
-    let mut world = World::with(Setup::new(Backend::Postgres).postgres(&cluster.url));
+    let mut world = World::with(Setup::new(Backend::Postgres).postgres(cluster.url()));
     let mut browser = world.signed_in("ada");
     let tokens = world.tokens(&mut browser, &world.web);
     let code = world.code(&mut browser, &world.web);
-    postgres("crash", folder);
+    cluster.crash();
     let mut asked = browser.clone();
     let answers = [
         (
@@ -298,7 +247,7 @@ fn crash_a26_without_its_database_the_server_says_503_and_recovers_by_itself() {
     }
     assert_eq!(world.http().get("/ready").status, 503);
     world.http().get("/health").expect(200);
-    postgres("start", folder);
+    cluster.start_again();
     world.wait_until_ready(0, Duration::from_secs(10));
     world.assert_alive(&tokens.access);
     assert!(browser.is_signed_in());

@@ -1,14 +1,15 @@
 //! People: added, changed, locked, deleted, brought back, invited, thrown out.
 
+use std::sync::Arc;
+
 use curfew_policy::email::canonical;
-use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
 use curfew_policy::status::UserStatus;
-use curfew_protocol::{OpaqueToken, Redacted, TenantId, UserId};
+use curfew_protocol::{Redacted, TenantId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent};
-use curfew_store::mailed_links::LinkKind;
 use curfew_store::users::{NewUser, User};
 use curfew_store::{Read, Write};
 
+use crate::invitations::{Invitation, Invitations};
 use crate::words::{check_display, check_name};
 use crate::{Admin, AdminError, taken, tenant};
 
@@ -30,11 +31,11 @@ pub struct UserChange {
     pub administrator: Option<bool>,
 }
 
-/// A user just added, and the link with which to choose a password.
+/// A user just added, and how the password will be chosen, where there is none yet.
 #[derive(Debug)]
 pub struct AddedUser {
     pub user: User,
-    pub invitation: Option<OpaqueToken>,
+    pub invitation: Option<Invitation>,
 }
 
 /// The canonical form of an address, or a sentence.
@@ -78,28 +79,19 @@ fn deleted_user(read: &mut Read<'_>, owner: TenantId, name: &str) -> Result<User
     }
 }
 
-fn invite(
-    write: &mut Write<'_>,
-    rules: &LifetimeRules,
-    user: &User,
-) -> Result<OpaqueToken, AdminError> {
-    let expires_at = rules
-        .expires_at(Credential::Invitation, write.now(), Caps::default())
-        .map_err(|refusal| AdminError::invalid(refusal.to_string()))?;
-    Ok(write.mailed_link_insert(user.id, user.epoch, LinkKind::Invitation, expires_at)?)
-}
-
 impl Admin {
     pub fn user_add(
         &self,
         tenant_slug: &str,
         new: NewUserRequest,
+        invitations: &Arc<Invitations>,
     ) -> Result<AddedUser, AdminError> {
         check_name("username", &new.username)?;
         let name = new.name.clone().unwrap_or_else(|| new.username.clone());
         check_display("name", &name)?;
         let email_key = new.email.as_deref().map(email_key).transpose()?;
         let (tenant_slug, rules) = (tenant_slug.to_owned(), self.rules);
+        let invitations = Arc::clone(invitations);
         let (added, invited) = (
             self.entry(AuditEvent::UserAdded),
             self.entry(AuditEvent::InvitationMade),
@@ -130,7 +122,7 @@ impl Admin {
                         event: invited.event,
                         ..row
                     })?;
-                    Some(invite(write, &rules, &user)?)
+                    Some(invitations.invite(write, &rules, (&owner, &user))?)
                 }
             };
             Ok(AddedUser { user, invitation })
@@ -253,8 +245,12 @@ impl Admin {
     }
 
     /// A new link with which to choose a password.
-    pub fn user_invite(&self, at: (&str, &str)) -> Result<OpaqueToken, AdminError> {
-        let rules = self.rules;
+    pub fn user_invite(
+        &self,
+        at: (&str, &str),
+        invitations: &Arc<Invitations>,
+    ) -> Result<Invitation, AdminError> {
+        let (rules, invitations) = (self.rules, Arc::clone(invitations));
         self.user_write(at, AuditEvent::InvitationMade, move |write, found| {
             if !matches!(found.status, UserStatus::Active | UserStatus::Dormant) {
                 return Err(AdminError::invalid(format!(
@@ -262,7 +258,10 @@ impl Admin {
                     found.username, found.status
                 )));
             }
-            Ok((invite(write, &rules, found)?, None))
+            let Some(owner) = write.tenant(found.tenant_id)? else {
+                return Err(AdminError::not_found("tenant", "of that user"));
+            };
+            Ok((invitations.invite(write, &rules, (&owner, found))?, None))
         })
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use curfew_admin::Admin;
+use curfew_admin::{Admin, Invitations};
+use curfew_http::pages::Pages;
 use curfew_store::{Store, StoreOptions, SystemEntropy};
 
 use crate::cli::Global;
@@ -24,6 +25,19 @@ pub(crate) fn store_options(config: &Config, pool_size: u32) -> Result<StoreOpti
         keys: Arc::new(keys::load(&config.keys_directory)?),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
+    })
+}
+
+/// Pages and mails in the configured theme.
+pub(crate) fn pages(config: &Config) -> Result<Pages, Failure> {
+    let templates = [
+        curfew_grants::pages::TEMPLATES,
+        curfew_account::pages::TEMPLATES,
+    ];
+    Pages::new(&templates, config.theme.as_deref()).map_err(|error| {
+        let cause = std::error::Error::source(&error)
+            .map_or_else(String::new, |cause| format!(": {cause}"));
+        Failure::told(format!("the theme cannot be used: {error}{cause}"))
     })
 }
 
@@ -53,12 +67,12 @@ impl Opened {
         (&self.tenant, name)
     }
 
-    /// The link with which somebody chooses a password.
-    pub(crate) fn password_link(&self, link: &str) -> String {
-        let base = curfew_http::realm::base_of(&self.tenant);
-        format!(
-            "{}/login/password?link={link}",
-            self.config.issuer.of(&base)
-        )
+    /// How people are invited: by mail, when it is configured.
+    pub(crate) fn invitations(&self) -> Result<Arc<Invitations>, Failure> {
+        let issuer = self.config.issuer.clone();
+        Ok(Arc::new(match &self.config.mail {
+            Some(_) => Invitations::by_mail(issuer, pages(&self.config)?),
+            None => Invitations::by_hand(issuer),
+        }))
     }
 }

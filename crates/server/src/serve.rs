@@ -16,7 +16,6 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
 use curfew_account::Readiness;
-use curfew_http::pages::Pages;
 use curfew_http::password::PasswordHasher;
 use curfew_http::{Edge, log};
 use curfew_store::Store;
@@ -27,7 +26,7 @@ use tokio::sync::watch;
 use crate::cli::Global;
 use crate::config::{Config, Limits, Listen};
 use crate::failure::Failure;
-use crate::open::store_options;
+use crate::open::{pages, store_options};
 use crate::readiness::ClockCheck;
 use crate::{jobs, telemetry, tls};
 
@@ -65,15 +64,7 @@ impl Node {
             .install_recorder()
             .map_err(|error| Failure::told(format!("metrics cannot be counted: {error}")))?;
         guard::describe();
-        let templates = [
-            curfew_grants::pages::TEMPLATES,
-            curfew_account::pages::TEMPLATES,
-        ];
-        let pages = Pages::new(&templates, config.theme.as_deref()).map_err(|error| {
-            let cause = std::error::Error::source(&error)
-                .map_or_else(String::new, |cause| format!(": {cause}"));
-            Failure::told(format!("the theme cannot be used: {error}{cause}"))
-        })?;
+        let pages = pages(&config)?;
         let mailer = config.mail.as_ref().map(|mail| mail.mailer()).transpose();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let edge = Edge {

@@ -148,7 +148,7 @@ impl WriterThread {
     /// The seeded fault: answers, and commits some time later.
     #[cfg(feature = "seeded-faults")]
     fn serve_hastily(&mut self, mut group: Vec<Box<dyn Job>>) {
-        let Some(connection) = &mut self.connection else {
+        let (Ok(_turn), Some(connection)) = (self.turn.take(), &mut self.connection) else {
             return;
         };
         let begun = connection.batch("BEGIN IMMEDIATE");
@@ -160,7 +160,7 @@ impl WriterThread {
         }
         let _ = std::sync::mpsc::channel::<()>()
             .1
-            .recv_timeout(std::time::Duration::from_millis(50));
+            .recv_timeout(std::time::Duration::from_millis(10));
         let _ = connection.batch("COMMIT");
     }
 

@@ -1,8 +1,9 @@
 //! `curfew user …`
 
 use clap::{Args, Subcommand};
-use curfew_admin::{NewUserRequest, UserChange};
+use curfew_admin::{Invitation, NewUserRequest, UserChange};
 use curfew_policy::status::UserStatus;
+use curfew_protocol::Redacted;
 use curfew_store::users::User;
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::output::{pairs, time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Add a person; without a password, a link to choose one is printed
+    /// Add a person; without a password, a link to choose one is mailed, or printed where no mail is sent
     Add(AddArgs),
     /// List everybody
     List {
@@ -53,7 +54,7 @@ pub(crate) struct AddArgs {
     /// An administrator
     #[arg(long)]
     admin: bool,
-    /// Read a password from the standard input instead of printing a link
+    /// Read a password from the standard input instead of making a link
     #[arg(long)]
     password_stdin: bool,
 }
@@ -122,10 +123,10 @@ pub(crate) fn run(command: UserCommand, global: &Global) -> Result<(), Failure> 
             });
         }
         UserCommand::Invite { username } => {
-            let link = admin.user_invite(opened.at(&username))?;
-            let url = opened.password_link(&link.reveal());
-            let value = json!({ "username": username, "invitation_url": url });
-            out.value(&value, || invitation(&username, &url));
+            let invitation = admin.user_invite(opened.at(&username), &opened.invitations()?)?;
+            let mut value = json!({ "username": username });
+            tell_invitation(&mut value, Some(&invitation));
+            out.value(&value, || invited(&username, &invitation));
         }
         UserCommand::SetPassword { username } => {
             let user = admin.user_show(&opened.tenant, &username)?;
@@ -162,17 +163,17 @@ fn add(opened: &Opened, args: AddArgs) -> Result<(), Failure> {
             administrator: args.admin,
             password_hash,
         },
+        &opened.invitations()?,
     )?;
-    let url = added
-        .invitation
-        .map(|link| opened.password_link(&link.reveal()));
     let mut value = json!(added.user);
     value["user_id"] = json!(added.user.id);
-    value["invitation_url"] = json!(url);
+    tell_invitation(&mut value, added.invitation.as_ref());
     opened.out.value(&value, || {
         let shown = show(&added.user);
-        match url {
-            Some(url) => format!("{shown}\n\n{}", invitation(&added.user.username, &url)),
+        match &added.invitation {
+            Some(invitation) => {
+                format!("{shown}\n\n{}", invited(&added.user.username, invitation))
+            }
             None => shown,
         }
     });
@@ -205,8 +206,26 @@ fn change(opened: &Opened, args: ChangeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn invitation(username: &str, url: &str) -> String {
-    format!("Hand this link to {username}; it can be used once, to choose a password:\n\n  {url}")
+fn invited(username: &str, invitation: &Invitation) -> String {
+    match invitation {
+        Invitation::Mailed(address) => {
+            format!("A link to choose a password is on its way to {address}.")
+        }
+        Invitation::Link(Redacted(url)) => format!(
+            "Hand this link to {username}; it can be used once, to choose a password:\n\n  {url}"
+        ),
+    }
+}
+
+/// `invitation_url` to hand over, or `invitation_mailed_to`.
+fn tell_invitation(value: &mut serde_json::Value, invitation: Option<&Invitation>) {
+    let (url, address) = match invitation {
+        Some(Invitation::Link(Redacted(url))) => (Some(url), None),
+        Some(Invitation::Mailed(address)) => (None, Some(address)),
+        None => (None, None),
+    };
+    value["invitation_url"] = json!(url);
+    value["invitation_mailed_to"] = json!(address);
 }
 
 /// Words that everybody knows of a person.

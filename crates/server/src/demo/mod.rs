@@ -10,8 +10,10 @@ mod seed;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use curfew_admin::Invitations;
 use curfew_protocol::Entropy as _;
 use curfew_store::SystemEntropy;
 
@@ -58,7 +60,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         format: LogFormat::Text,
     });
     let client_origin = format!("http://{}", args.client_listen);
-    let seeded = seed::plant(&made.admin, &client_origin)?;
+    let invitations = Arc::new(Invitations::by_hand(made.config.issuer.clone()));
+    let seeded = seed::plant(&made.admin, &client_origin, &invitations)?;
     let issuer = made.config.issuer.origin().to_owned();
     let store = made.admin.store().clone();
     let node = Node::new(made.config, store)?;

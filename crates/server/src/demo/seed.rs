@@ -1,6 +1,8 @@
 //! What the demo is filled with.
 
-use curfew_admin::{Admin, NewClient, NewScope, NewUserRequest};
+use std::sync::Arc;
+
+use curfew_admin::{Admin, Invitations, NewClient, NewScope, NewUserRequest};
 use curfew_protocol::{Entropy as _, GrantType, ScopeSet};
 use curfew_store::SystemEntropy;
 use curfew_store::clients::ClientRegistration;
@@ -23,7 +25,11 @@ pub(super) struct Seeded {
     pub(super) api_secret: String,
 }
 
-pub(super) fn plant(admin: &Admin, client_origin: &str) -> Result<Seeded, Failure> {
+pub(super) fn plant(
+    admin: &Admin,
+    client_origin: &str,
+    invitations: &Arc<Invitations>,
+) -> Result<Seeded, Failure> {
     let api = admin.resource_add(TENANT, API, IDENTIFIER, Some("Demo notes"))?;
     for (name, description) in [
         ("notes:read", "Read your notes"),
@@ -82,6 +88,7 @@ pub(super) fn plant(admin: &Admin, client_origin: &str) -> Result<Seeded, Failur
             administrator: false,
             password_hash: Some(hash),
         },
+        invitations,
     )?;
     let revealed = service.secret.map(|secret| secret.reveal());
     Ok(Seeded {

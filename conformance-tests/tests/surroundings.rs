@@ -1,0 +1,212 @@
+//! What stands around the server: the demo that a stranger starts first, TLS, mail, and an encrypted way to PostgreSQL.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use conformance_tests::{
+    Backend, Cluster, MailServer, PASSWORD, Setup, World, binary, on_both_backends,
+};
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").to_string()
+}
+
+fn text(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn shell(lines: &str) -> String {
+    let done = Command::new("sh").args(["-ec", lines]).output();
+    text(&done.expect("sh runs"))
+}
+
+/// The demo's printed lines do what they say, pasted as they are.
+#[test]
+fn the_demo_prints_lines_that_work() {
+    let (listen, client) = (free_address(), free_address());
+    let mut demo = Command::new(binary())
+        .args(["demo", "--listen", &listen, "--client-listen", &client])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the demo starts");
+    let mut lines = BufReader::new(demo.stdout.take().expect("its output"))
+        .lines()
+        .map_while(Result::ok);
+    let guide: Vec<String> = lines
+        .by_ref()
+        .take_while(|line| !line.starts_with("Ctrl-C"))
+        .collect();
+    let from = |word: &str| guide.iter().position(|line| line.starts_with(word));
+    let block = |start: Option<usize>, count: usize| {
+        let start = start.unwrap_or_else(|| panic!("{guide:#?}"));
+        guide[start..start + count].join("\n")
+    };
+
+    let told = shell(&block(from("TOKEN="), 4));
+    let told: Vec<&str> = told.lines().collect();
+    assert!(told[0].contains("\"active\":true"), "{told:?}");
+    assert_eq!(told.last(), Some(&"{\"active\":false}"));
+
+    let page = shell(&format!("curl -sf --noproxy '*' http://{client}/"));
+    assert!(page.contains("<html"), "{page}");
+
+    let operator = block(from("export CURFEW_CONFIG="), 3);
+    let told = shell(&operator);
+    assert!(told.contains("alice"), "{told}");
+    let config = operator
+        .lines()
+        .next()
+        .and_then(|line| line.split_once('='));
+    let config = config.expect("a path").1.to_owned();
+    assert!(Path::new(&config).exists());
+
+    let asked = Command::new("kill")
+        .args(["-INT", &demo.id().to_string()])
+        .status();
+    assert!(asked.expect("kill runs").success());
+    assert_eq!(demo.wait().expect("it ends").code(), Some(0));
+    assert!(!Path::new(&config).exists(), "its folder went with it");
+}
+
+/// A certificate of its own for 127.0.0.1.
+fn certificate(folder: &Path) -> (String, String) {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (certificate, key) = (path("tls.crt"), path("tls.key"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+        .args(["ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=curfew.test"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", &key, "-out", &certificate])
+        .output();
+    text(&made.expect("openssl runs"));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    (certificate, key)
+}
+
+#[test]
+fn tls_is_served_from_pem_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (certificate, key) = certificate(folder.path());
+    let (listen, state) = (free_address(), folder.path().join("state"));
+    let issuer = format!("https://{listen}");
+    let curfew = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command
+            .args(arguments)
+            .env("CURFEW_CONFIG", state.join("curfew.toml"))
+            .env("CURFEW_TLS_CERTIFICATE", &certificate)
+            .env("CURFEW_TLS_PRIVATE_KEY", &key)
+            .env("CURFEW_LOG_LEVEL", "warn");
+        command
+    };
+    let init = [
+        "init",
+        "--dir",
+        &state.display().to_string(),
+        "--issuer",
+        &issuer,
+        "--listen",
+        &listen,
+    ];
+    text(&curfew(&init).output().expect("it runs"));
+    text(&curfew(&["migrate"]).output().expect("it runs"));
+    let mut server = curfew(&["serve"]).spawn().expect("it starts");
+    let asked = |options: &[&str]| {
+        Command::new("curl")
+            .args(["-sSi", "--noproxy", "*", "--max-time", "5"])
+            .args(options)
+            .arg(format!("{issuer}/.well-known/oauth-authorization-server"))
+            .output()
+            .expect("curl runs")
+    };
+    let began = Instant::now();
+    let answer = loop {
+        let answer = asked(&["--cacert", &certificate]);
+        if answer.status.success() || began.elapsed() > Duration::from_secs(20) {
+            break answer;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let stranger = asked(&[]);
+    let plain = Command::new("curl")
+        .args(["-sS", "--noproxy", "*", "--max-time", "5"])
+        .arg(format!("http://{listen}/health"))
+        .output()
+        .expect("curl runs");
+    server.kill().expect("it runs");
+    server.wait().expect("it ends");
+    let answer = text(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains(&format!("\"issuer\":\"{issuer}\"")),
+        "{answer}"
+    );
+    assert!(
+        !stranger.status.success(),
+        "an unknown certificate is refused"
+    );
+    assert!(!plain.status.success(), "no plain HTTP on the TLS port");
+}
+
+on_both_backends! {
+    /// An invitation is mailed where mail is configured, and its link sets the password once.
+    fn an_invitation_is_mailed_and_sets_the_password(backend) {
+        let mails = MailServer::start();
+        let setup = Setup::new(backend)
+            .env("CURFEW_MAIL_SMTP_URL", &mails.url())
+            .env("CURFEW_MAIL_FROM", "Curfew <no-reply@example.test>");
+        let world = World::with(setup);
+        let added = world.cli(&["user", "add", "eve", "--email", "eve@example.test"]);
+        assert!(added["invitation_url"].is_null(), "{added}");
+        assert_eq!(added["invitation_mailed_to"], "eve@example.test");
+        let mail = mails.next(Duration::from_secs(30));
+        assert_eq!(mail.recipients, ["eve@example.test"]);
+        let link = mail.text.lines().find(|line| line.contains("/login/password?link="));
+        let link = link.unwrap_or_else(|| panic!("{mail:?}")).trim().to_owned();
+        let mut browser = world.browser();
+        let page = browser.get(&link).expect(200);
+        let answer = browser.submit(&page, &[("password", PASSWORD), ("password_again", PASSWORD)]);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        assert_eq!(world.browser().sign_in("eve", PASSWORD).status, 303);
+    }
+}
+
+/// `sslmode=verify-full`: a server with the right certificate is used, one with another is not.
+#[test]
+fn postgres_is_reached_by_tls_and_its_certificate_is_verified() {
+    let cluster = Cluster::with_tls();
+    let world = World::with(Setup::new(Backend::Postgres).postgres(cluster.url()));
+    let token = world.robot_token();
+    world.assert_alive(&token);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let (other, _) = certificate(folder.path());
+    let (before, _) = cluster
+        .url()
+        .split_once("sslrootcert=")
+        .expect("the URL names a certificate");
+    let refused = Command::new(binary())
+        .args(["migrate", "--plan"])
+        .env("CURFEW_CONFIG", world.folder().join("state/curfew.toml"))
+        .env(
+            "CURFEW_DATABASE_URL",
+            format!("{before}sslrootcert={other}"),
+        )
+        .output()
+        .expect("it runs");
+    assert!(!refused.status.success());
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("certificate verify failed"), "{told}");
+}
