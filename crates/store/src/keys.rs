@@ -35,7 +35,7 @@ impl Entropy for SystemEntropy {
             clippy::expect_used,
             reason = "there is no safe answer without random numbers"
         )]
-        aws_lc_rs::rand::fill(bytes).expect("the operating system gives random numbers");
+        getrandom::fill(bytes).expect("the operating system gives random numbers");
     }
 }
 
