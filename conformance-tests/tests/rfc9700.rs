@@ -144,6 +144,8 @@ on_both_backends! {
         let mut browser = world.browser();
         let page = browser.get("/login").expect(200);
         assert_eq!(browser.session(), None);
+        let form = page.headers("set-cookie").into_iter().find(|cookie| cookie.contains("_form_")).expect("a form cookie");
+        assert!(form.starts_with("__Host-") && form.contains("SameSite=Strict") && form.contains("HttpOnly"), "{form}");
         let answer = browser.submit(&page, &[("username", "ada"), ("password", PASSWORD)]);
         let cookie = answer.headers("set-cookie").into_iter().find(|cookie| cookie.contains("_session_")).map(str::to_owned).expect("a session cookie");
         for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {

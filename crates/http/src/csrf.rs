@@ -99,7 +99,7 @@ fn is_same_origin(edge: &Edge, request: &HttpRequest) -> bool {
     origin_fits && site_fits
 }
 
-/// The form cookie of a browser that is not signed in; made when it has none.
+/// The form cookie of a browser that is not signed in; made when it has none. Nobody comes from elsewhere with it.
 pub fn browser(
     edge: &Edge,
     realm: &Realm,
@@ -112,7 +112,7 @@ pub fn browser(
         return (FormOwner::Browser(value.to_owned()), None);
     }
     let value = URL_SAFE_NO_PAD.encode(SecretBytes::random(edge.store.entropy()).expose());
-    let cookie = host_cookie(name, value.clone());
+    let cookie = host_cookie(name, value.clone(), SameSite::Strict);
     (FormOwner::Browser(value), Some(cookie))
 }
 
@@ -129,12 +129,12 @@ pub(crate) fn sent_cookie<'r>(request: &'r HttpRequest, name: &str) -> Option<&'
 }
 
 /// A cookie that goes to this host only, over a secure connection only, and that no script reads.
-pub(crate) fn host_cookie(name: String, value: String) -> Cookie<'static> {
+pub(crate) fn host_cookie(name: String, value: String, same_site: SameSite) -> Cookie<'static> {
     Cookie::build(name, value)
         .path("/")
         .secure(true)
         .http_only(true)
-        .same_site(SameSite::Lax)
+        .same_site(same_site)
         .finish()
 }
 

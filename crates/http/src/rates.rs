@@ -76,8 +76,9 @@ struct Lease {
     until: Timestamp,
 }
 
-/// A node takes this part of a budget at once.
+/// A node takes this part of a budget at once, but no more than a crash may lose.
 const LEASES: u32 = 20;
+const LEASE_LIMIT: u32 = 100;
 
 /// What is counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -159,7 +160,7 @@ impl RateRules {
         if self.spend_leased(&bucket, now) {
             return Ok(Ok(()));
         }
-        let (name, size) = (bucket.clone(), (rate.limit / LEASES).max(1));
+        let (name, size) = (bucket.clone(), (rate.limit / LEASES).clamp(1, LEASE_LIMIT));
         let taken = store
             .write(move |write| write.rate_take_block(name.as_str(), rate, size))
             .await?;
@@ -167,13 +168,10 @@ impl RateRules {
             Ok(until) => {
                 if let Ok(mut leases) = self.leases.lock() {
                     leases.retain(|_, lease| !now.has_reached(lease.until));
-                    leases.insert(
-                        bucket,
-                        Lease {
-                            left: size - 1,
-                            until,
-                        },
-                    );
+                    // Another request may have taken a block at the same time: both are ours.
+                    let lease = leases.entry(bucket).or_insert(Lease { left: 0, until });
+                    lease.left += size - 1;
+                    lease.until = until;
                 }
                 Ok(())
             }

@@ -1,7 +1,7 @@
 //! Browser sessions at the edge: the cookie, and who is signed in.
 
 use actix_web::HttpRequest;
-use actix_web::cookie::{Cookie, time::Duration};
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use curfew_policy::lifetime::{Caps, Credential};
 use curfew_protocol::{NodeId, OpaqueToken, ParsedToken, Timestamp, TokenKind, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
@@ -110,11 +110,12 @@ fn cookie_value(edge: &Edge, realm: &Realm, request: &HttpRequest) -> Option<Par
     ParsedToken::parse(TokenKind::Session, value).ok()
 }
 
-/// The cookie of a session just started. It ends with the browser; the server knows when the session does.
+/// The cookie of a session just started. Clients send people here from their own sites, so it comes along with them. It ends with the browser; the server knows when the session does.
 pub fn cookie(edge: &Edge, realm: &Realm, secret: &OpaqueToken) -> Cookie<'static> {
     host_cookie(
         edge.issuer.cookie_name("session", &realm.base),
         secret.reveal(),
+        SameSite::Lax,
     )
 }
 
@@ -123,6 +124,7 @@ pub fn cookie_removal(edge: &Edge, realm: &Realm) -> Cookie<'static> {
     let mut cookie = host_cookie(
         edge.issuer.cookie_name("session", &realm.base),
         String::new(),
+        SameSite::Lax,
     );
     cookie.set_max_age(Duration::ZERO);
     cookie

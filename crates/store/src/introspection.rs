@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::keys::KeyedDigest;
 use crate::node_chain::{LifeColumns, NodeLife, life_columns, with_owners};
 use crate::on;
+use crate::resource_servers::secret_columns;
 use crate::schema::{
     clients, installation, limit_eras, nodes, resource_servers, sessions, tenants, tokens, users,
 };
@@ -75,13 +76,7 @@ macro_rules! caller_columns {
             resource_servers::tenant_id,
             resource_servers::status,
             resource_servers::epoch,
-            (
-                resource_servers::secret_digest.nullable(),
-                resource_servers::secret_key_id.nullable(),
-                resource_servers::old_secret_digest,
-                resource_servers::old_secret_key_id,
-                resource_servers::old_secret_expires_at,
-            ),
+            secret_columns!(),
         )
     };
 }

@@ -52,6 +52,21 @@ fn resource_server((own, secret_columns): Row) -> Result<ResourceServer, StoreEr
     })
 }
 
+/// In the order of [`SecretColumns`].
+macro_rules! secret_columns {
+    () => {
+        (
+            resource_servers::secret_digest.nullable(),
+            resource_servers::secret_key_id.nullable(),
+            resource_servers::old_secret_digest,
+            resource_servers::old_secret_key_id,
+            resource_servers::old_secret_expires_at,
+        )
+    };
+}
+
+pub(crate) use secret_columns;
+
 macro_rules! resource_server_query {
     () => {
         resource_servers::table.select((
@@ -64,13 +79,7 @@ macro_rules! resource_server_query {
                 resource_servers::status,
                 resource_servers::epoch,
             ),
-            (
-                resource_servers::secret_digest.nullable(),
-                resource_servers::secret_key_id.nullable(),
-                resource_servers::old_secret_digest,
-                resource_servers::old_secret_key_id,
-                resource_servers::old_secret_expires_at,
-            ),
+            secret_columns!(),
         ))
     };
 }
