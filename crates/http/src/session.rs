@@ -110,7 +110,8 @@ fn cookie_value(edge: &Edge, realm: &Realm, request: &HttpRequest) -> Option<Par
     ParsedToken::parse(TokenKind::Session, value).ok()
 }
 
-/// The cookie of a session just started. Clients send people here from their own sites, so it comes along with them. It ends with the browser; the server knows when the session does.
+/// The cookie of a session just started. Clients send people here from their own sites, so it comes along with them.
+/// It ends with the browser; the server knows when the session does.
 pub fn cookie(edge: &Edge, realm: &Realm, secret: &OpaqueToken) -> Cookie<'static> {
     host_cookie(
         edge.issuer.cookie_name("session", &realm.base),

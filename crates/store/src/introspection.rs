@@ -169,11 +169,8 @@ pub(crate) fn introspect(
         .select(caller_columns!())
         .get_result(c)
         .optional()?);
-    let Some(caller_row) = caller_row else {
-        return Ok((None, None));
-    };
     // Either there is no such token, or the caller came into being between the two statements; then it has no token yet.
-    Ok((Some(caller(caller_row)?), None))
+    Ok((caller_row.map(caller).transpose()?, None))
 }
 
 /// On PostgreSQL: all that wait together.

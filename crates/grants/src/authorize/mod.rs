@@ -53,13 +53,19 @@ pub(crate) struct Asker {
     pub(crate) user_id: UserId,
 }
 
+impl Asker {
+    const fn of(client: ClientKey, who: &SignedIn) -> Self {
+        Self {
+            client,
+            session_id: who.session_id,
+            user_id: who.user_id,
+        }
+    }
+}
+
 impl Pending {
     pub(crate) const fn asker(&self) -> Asker {
-        Asker {
-            client: self.request.client.key,
-            session_id: self.who.session_id,
-            user_id: self.who.user_id,
-        }
+        Asker::of(self.request.client.key, &self.who)
     }
 }
 
@@ -166,11 +172,7 @@ pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending,
         .read(move |read| Catalogue::read(read, tenant))
         .await;
     let catalogue = catalogue.map_err(unavailable)?;
-    let asker = Asker {
-        client: addressed.client_key(),
-        session_id: who.session_id,
-        user_id: who.user_id,
-    };
+    let asker = Asker::of(addressed.client_key(), &who);
     let request = match ValidatedRequest::read(addressed, &parameters, &catalogue) {
         Ok(request) => request,
         Err(refusal) => {
