@@ -57,9 +57,9 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
         Err(error) => return Ok(page(&at, &shown, Some(error))),
     };
     let password_hash = at.edge.passwords.hash(password, &at.edge.store).await?;
-    let notice = match shown.link.kind {
-        LinkKind::PasswordReset => ChangeNotice::of(&at, &shown.user.username),
-        LinkKind::Invitation => None,
+    let notice = match shown.purpose {
+        LinkPurpose::Reset => ChangeNotice::of(&at, &shown.user.username),
+        LinkPurpose::Invitation => None,
     };
     let setting = Setting {
         tenant_id: at.realm.tenant_id,
@@ -79,7 +79,7 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
 struct Shown {
     text: String,
     presented: ParsedToken,
-    link: MailedLink,
+    purpose: LinkPurpose,
     user: User,
 }
 
@@ -95,15 +95,22 @@ impl Shown {
         let tenant = at.realm.tenant_id;
         let found = at.edge.store.read(move |read| {
             let good = good_link(read, tenant, &presented)?;
-            Ok(good.map(|(link, user)| Self {
+            Ok(good.map(|good| Self {
                 text,
                 presented,
-                link,
-                user,
+                purpose: good.purpose,
+                user: good.user,
             }))
         });
         found.await
     }
+}
+
+/// A link by which a password may be set now.
+struct GoodLink {
+    link: MailedLink,
+    user: User,
+    purpose: LinkPurpose,
 }
 
 /// The link, when it is good at this moment: ours, of this tenant, unused, in time, and made under the epochs of today.
@@ -111,7 +118,7 @@ fn good_link(
     read: &mut Read<'_>,
     tenant: TenantId,
     presented: &ParsedToken,
-) -> Result<Option<(MailedLink, User)>, StoreError> {
+) -> Result<Option<GoodLink>, StoreError> {
     let id = MailedLinkId::from_bytes(presented.selector);
     let Some(link) = read.mailed_link(id)? else {
         return Ok(None);
@@ -131,7 +138,16 @@ fn good_link(
         && link.user_epoch == user.epoch
         && user.tenant_id == tenant
         && matches!(user.status, UserStatus::Active | UserStatus::Dormant);
-    Ok(good.then_some((link, user)))
+    let purpose = match link.kind {
+        LinkKind::Invitation => LinkPurpose::Invitation,
+        LinkKind::PasswordReset => LinkPurpose::Reset,
+        LinkKind::Undo(_) => return Ok(None),
+    };
+    Ok(good.then_some(GoodLink {
+        link,
+        user,
+        purpose,
+    }))
 }
 
 fn new_password(form: &Form<'_>, user: &User) -> Result<Redacted<String>, PasswordError> {
@@ -155,10 +171,7 @@ fn page(at: &PageContext<'_>, shown: &Shown, error: Option<PasswordError>) -> Ht
         shell: at.realm.shell(),
         csrf: owner.token(at.edge, at.edge.store.clock().now()),
         link: shown.text.clone(),
-        purpose: match shown.link.kind {
-            LinkKind::Invitation => LinkPurpose::Invitation,
-            LinkKind::PasswordReset => LinkPurpose::Reset,
-        },
+        purpose: shown.purpose,
         username: shown.user.username.clone(),
         min_length: MIN_LENGTH,
         error,
@@ -195,7 +208,12 @@ impl Setting {
     fn run(&self, write: &mut Write<'_>) -> Result<Result<(), LinkIsDead>, StoreError> {
         // Held first: of two links made under one epoch, the second must see the epoch that the first moved.
         write.user_held(self.user_id)?;
-        let Some((link, user)) = good_link(write, self.tenant_id, &self.presented)? else {
+        let Some(GoodLink {
+            link,
+            user,
+            purpose,
+        }) = good_link(write, self.tenant_id, &self.presented)?
+        else {
             return Ok(Err(LinkIsDead));
         };
         if !write.mailed_link_consume(link.id)? {
@@ -207,9 +225,9 @@ impl Setting {
         if let Some(notice) = &self.notice {
             notice.queue(write, &user)?;
         }
-        let purpose = match link.kind {
-            LinkKind::Invitation => "invitation",
-            LinkKind::PasswordReset => "password_reset",
+        let purpose = match purpose {
+            LinkPurpose::Invitation => "invitation",
+            LinkPurpose::Reset => "password_reset",
         };
         write.audit(&AuditEntry {
             tenant_id: Some(self.tenant_id),

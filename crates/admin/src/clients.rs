@@ -2,7 +2,7 @@
 
 use curfew_policy::redirect::check_registration;
 use curfew_policy::status::OwnerStatus;
-use curfew_protocol::{GrantType, Lifetime, OpaqueToken, ScopeSet, TenantId, UserId};
+use curfew_protocol::{GrantType, Lifetime, OpaqueToken, OwnScope, ScopeSet, TenantId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::clients::{Client, ClientRegistration};
 use curfew_store::{Read, Write};
@@ -29,6 +29,7 @@ pub struct ClientChange {
     pub resources: Option<Vec<String>>,
     pub implicit_consent: Option<bool>,
     pub session_bound: Option<bool>,
+    pub restricted: Option<bool>,
     pub access_token_lifetime: Option<Option<Lifetime>>,
     pub refresh_lifetime: Option<Option<Lifetime>>,
 }
@@ -53,6 +54,7 @@ impl ClientChange {
             resources: change.resources.unwrap_or_else(|| old.resources.clone()),
             implicit_consent: change.implicit_consent.unwrap_or(old.implicit_consent),
             session_bound: change.session_bound.unwrap_or(old.session_bound),
+            restricted: change.restricted.unwrap_or(old.restricted),
             access_token_lifetime: change
                 .access_token_lifetime
                 .unwrap_or(old.access_token_lifetime),
@@ -109,7 +111,8 @@ fn check_grants(registration: &ClientRegistration, confidential: bool) -> Result
     let has = |grant| registration.grant_types.contains(&grant);
     if registration.grant_types.is_empty() {
         return Err(AdminError::invalid(
-            "the client could get no token; give it a --grant: authorization_code, refresh_token or client_credentials",
+            "the client could get no token; give it a --grant: authorization_code, refresh_token, client_credentials, device_code or \
+             token_exchange",
         ));
     }
     if has(GrantType::ClientCredentials) && !confidential {
@@ -118,9 +121,16 @@ fn check_grants(registration: &ClientRegistration, confidential: bool) -> Result
              Leave out --public, or leave out the grant",
         ));
     }
-    if has(GrantType::RefreshToken) && !has(GrantType::AuthorizationCode) {
+    if has(GrantType::TokenExchange) && !confidential {
         return Err(AdminError::invalid(
-            "refresh_token comes with authorization_code only; add --grant authorization_code, or leave out refresh_token",
+            "token_exchange is for confidential clients only; a public client cannot prove who it is. \
+             Leave out --public, or leave out the grant",
+        ));
+    }
+    let asks_a_person = has(GrantType::AuthorizationCode) || has(GrantType::DeviceCode);
+    if has(GrantType::RefreshToken) && !asks_a_person {
+        return Err(AdminError::invalid(
+            "refresh_token comes with authorization_code or device_code only; add one of them, or leave out refresh_token",
         ));
     }
     if has(GrantType::AuthorizationCode) && registration.redirect_uris.is_empty() {
@@ -144,7 +154,7 @@ fn check_known(
     for scope in registration
         .scopes
         .iter()
-        .filter(|scope| *scope != OFFLINE_ACCESS)
+        .filter(|scope| *scope != OFFLINE_ACCESS && OwnScope::parse(scope).is_none())
     {
         if !known.iter().any(|own| own.name == scope) {
             return Err(AdminError::invalid(format!(
@@ -172,6 +182,7 @@ fn narrows(old: &ClientRegistration, new: &ClientRegistration) -> bool {
         || !old.scopes.is_subset_of(&new.scopes)
         || (old.implicit_consent && !new.implicit_consent)
         || (!old.session_bound && new.session_bound)
+        || (!old.restricted && new.restricted)
         || shorter(old.access_token_lifetime, new.access_token_lifetime)
         || shorter(old.refresh_lifetime, new.refresh_lifetime)
 }

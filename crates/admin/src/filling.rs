@@ -150,6 +150,7 @@ impl Plot {
                 birth: self.birth,
                 ancestor: Ancestor::None,
                 parent_token: None,
+                actor: None,
                 session_id: None,
                 expires_at,
             })?;
@@ -160,6 +161,8 @@ impl Plot {
             birth: self.birth,
             ancestor: Ancestor::Recorded(session),
             session_id: None,
+            parent_token: None,
+            device: None,
             expires_at,
             scopes: self.client.registration.scopes.clone(),
             audiences: self.audiences.clone(),
@@ -178,6 +181,7 @@ impl Plot {
             rules.set(rule.name, rule.max);
         }
         let plan = AccessTokenPlan {
+            asked: None,
             rules,
             client: None,
             scopes: Vec::new(),

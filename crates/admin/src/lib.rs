@@ -10,6 +10,7 @@ mod error;
 mod filling;
 mod health;
 mod invitations;
+mod members;
 mod resources;
 mod scopes;
 mod sessions;

@@ -1,6 +1,6 @@
 //! Scopes: what a token may be used for, in a word for programs and a sentence for people.
 
-use curfew_protocol::Lifetime;
+use curfew_protocol::{Lifetime, OwnScope};
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::scopes::Scope;
 
@@ -15,6 +15,8 @@ pub struct NewScope {
     /// The resource server it belongs to.
     pub resource_id: Option<String>,
     pub max_lifetime: Option<Lifetime>,
+    /// May people put it into their personal access tokens?
+    pub personal: bool,
 }
 
 /// What changes; `Some(None)` takes the maximum away.
@@ -22,11 +24,18 @@ pub struct NewScope {
 pub struct ScopeChange {
     pub description: Option<String>,
     pub max_lifetime: Option<Option<Lifetime>>,
+    pub personal: Option<bool>,
 }
 
 impl Admin {
     pub fn scope_add(&self, tenant_slug: &str, new: NewScope) -> Result<Scope, AdminError> {
         check_scope(&new.name)?;
+        if OwnScope::parse(&new.name).is_some() {
+            return Err(AdminError::invalid(format!(
+                "`{}` is a scope of Curfew's own API and need not be added",
+                new.name
+            )));
+        }
         check_display("description", &new.description)?;
         let tenant_slug = tenant_slug.to_owned();
         let entry = self.entry(AuditEvent::ScopeAdded);
@@ -41,6 +50,7 @@ impl Admin {
                 description: new.description.clone(),
                 resource_server,
                 max_lifetime: new.max_lifetime,
+                personal: new.personal,
             };
             taken(write.scope_insert(owner.id, &scope), "scope", &scope.name)?;
             let scopes = Some(scope.name.clone());
@@ -88,6 +98,7 @@ impl Admin {
             let mut scope = old.ok_or_else(|| AdminError::not_found("scope", &name))?;
             scope.description = change.description.clone().unwrap_or(scope.description);
             scope.max_lifetime = change.max_lifetime.unwrap_or(scope.max_lifetime);
+            scope.personal = change.personal.unwrap_or(scope.personal);
             write.scope_update(owner.id, &scope)?;
             let scopes = Some(scope.name.clone());
             write.audit(&AuditEntry {

@@ -2,7 +2,10 @@
 
 use curfew_policy::liveness::DeadBecause;
 use curfew_policy::status::NodeKind;
-use curfew_protocol::{CodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind};
+use curfew_protocol::{
+    CodeId, DeviceCodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind,
+};
+use curfew_store::device_codes::DeviceCodeState;
 use curfew_store::nodes::NodeChain;
 use curfew_store::tokens::TokenChain;
 use curfew_store::{KeyedDigest, Read};
@@ -18,6 +21,8 @@ pub enum Kind {
     Session,
     Approval,
     ClientGrant,
+    PersonalAccessToken,
+    Exchange,
 }
 
 impl Kind {
@@ -28,6 +33,8 @@ impl Kind {
             Self::Session => "session",
             Self::Approval => "approval",
             Self::ClientGrant => "client grant",
+            Self::PersonalAccessToken => "personal access token",
+            Self::Exchange => "exchange",
         }
     }
 
@@ -37,6 +44,8 @@ impl Kind {
             NodeKind::Approval => Self::Approval,
             NodeKind::Family => Self::RefreshFamily,
             NodeKind::ClientGrant => Self::ClientGrant,
+            NodeKind::PersonalAccessToken => Self::PersonalAccessToken,
+            NodeKind::Exchange => Self::Exchange,
         }
     }
 }
@@ -122,10 +131,13 @@ const NOT_FOUND: &str = "nothing is known of this token; it was never issued her
 pub(crate) fn find(read: &mut Read<'_>, text: &str) -> Result<Subject, AdminError> {
     let found = match TokenKind::of(text) {
         None => by_id(read, text)?,
-        Some(TokenKind::AccessToken) => access_token(read, text)?,
+        Some(kind @ (TokenKind::AccessToken | TokenKind::PersonalAccessToken)) => {
+            access_token(read, kind, text)?
+        }
         Some(TokenKind::RefreshToken) => refresh_token(read, text)?,
         Some(TokenKind::AuthorizationCode) => code(read, text)?,
         Some(TokenKind::Session) => session(read, text)?,
+        Some(TokenKind::DeviceCode) => device_code(read, text)?,
         Some(TokenKind::ClientSecret | TokenKind::MailedLink | TokenKind::BootstrapSecret) => {
             return Err(AdminError::invalid(
                 "this is no token but a client's or resource server's secret, a mailed link or the bootstrap secret; use \
@@ -139,7 +151,7 @@ pub(crate) fn find(read: &mut Read<'_>, text: &str) -> Result<Subject, AdminErro
 fn by_id(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
     let Ok(token_id) = text.parse::<TokenId>() else {
         return Err(AdminError::invalid(
-            "this is neither a token nor an id; an id is 22 letters and digits, a token starts with cfat_ or cfrt_",
+            "this is neither a token nor an id; an id is 22 letters and digits, a token starts with cfat_, cfpt_ or cfrt_",
         ));
     };
     if let Some(token) = read.token_chain(token_id)? {
@@ -171,8 +183,11 @@ fn fits(read: &Read<'_>, kind: TokenKind, parsed: &ParsedToken, stored: KeyedDig
         .verify(kind, &parsed.selector, &parsed.secret, stored)
 }
 
-fn access_token(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
-    let kind = TokenKind::AccessToken;
+fn access_token(
+    read: &mut Read<'_>,
+    kind: TokenKind,
+    text: &str,
+) -> Result<Option<Subject>, AdminError> {
     let Ok(parsed) = ParsedToken::parse(kind, text) else {
         return Ok(None);
     };
@@ -210,6 +225,26 @@ fn code(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> 
     let chain = code.approval.node;
     let standing = standing.unwrap_or_else(|| Standing::of(chain.judge(read.now())));
     Ok(Some(Subject::Node { chain, standing }))
+}
+
+/// The approval that a device code led to; one that still waits leads to nothing yet.
+fn device_code(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError> {
+    let kind = TokenKind::DeviceCode;
+    let Ok(parsed) = ParsedToken::parse(kind, text) else {
+        return Ok(None);
+    };
+    let code = read.device_code(DeviceCodeId::from_bytes(parsed.selector))?;
+    let Some(code) = code.filter(|code| fits(read, kind, &parsed, code.digest)) else {
+        return Ok(None);
+    };
+    match code.state {
+        DeviceCodeState::Approved(approval) | DeviceCodeState::Consumed(approval) => {
+            node(read, approval)
+        }
+        DeviceCodeState::Pending | DeviceCodeState::Denied => Err(AdminError::invalid(
+            "this is a device code that nobody approved; no token came of it, and it expires by itself",
+        )),
+    }
 }
 
 fn code_standing(

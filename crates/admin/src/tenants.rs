@@ -17,6 +17,8 @@ pub struct TenantChange {
     pub refresh_family: Option<Option<Lifetime>>,
     pub session: Option<Option<Lifetime>>,
     pub approval: Option<Option<Lifetime>>,
+    pub personal_access_token: Option<Option<Lifetime>>,
+    pub device_flow: Option<bool>,
 }
 
 impl Admin {
@@ -63,6 +65,12 @@ impl Admin {
             limits.refresh_family = change.refresh_family.unwrap_or(limits.refresh_family);
             limits.session = change.session.unwrap_or(limits.session);
             limits.approval = change.approval.unwrap_or(limits.approval);
+            limits.personal_access_token = change
+                .personal_access_token
+                .unwrap_or(limits.personal_access_token);
+            if let Some(on) = change.device_flow {
+                write.tenant_set_device_flow(old.id, on)?;
+            }
             if limits != old.limits {
                 write.tenant_set_limits(&old, &limits)?;
             }

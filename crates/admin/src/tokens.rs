@@ -122,7 +122,7 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
 const fn span(subject: &Subject) -> (Timestamp, Timestamp) {
     match subject {
         Subject::Token(token) => (token.facts.created_at, token.facts.expires_at),
-        Subject::Node { chain, .. } => (chain.facts.created_at, chain.facts.expires_at),
+        Subject::Node { chain, .. } => (chain.created_at, chain.facts.expires_at),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checks of single words: names, scopes, origins, lifetimes.
 
 use curfew_policy::resource::is_name;
-use curfew_protocol::ScopeSet;
+use curfew_protocol::{OwnScope, ScopeSet};
 
 use crate::AdminError;
 
@@ -47,6 +47,11 @@ pub(crate) fn check_scope(name: &str) -> Result<(), AdminError> {
     if !one || name.len() > 120 {
         return Err(AdminError::invalid(format!(
             "`{name}` cannot be a scope; use 1 to 120 printable ASCII characters without space, quote and backslash"
+        )));
+    }
+    if name.starts_with("curfew:") && OwnScope::parse(name).is_none() {
+        return Err(AdminError::invalid(format!(
+            "`{name}` cannot be a scope: names that begin with `curfew:` are those of Curfew's own API"
         )));
     }
     if name.contains('*') || TOO_BROAD.contains(&name.to_ascii_lowercase().as_str()) {

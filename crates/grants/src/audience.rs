@@ -5,11 +5,11 @@
 //! * Who asks for nothing gets the registered ones that own a granted scope, or all registered ones when none does.
 //! * Each comes with the epoch it has now and with the scopes that mean something to it, so that none sees another's.
 
+use curfew_protocol::own_api::OWN_API;
 use curfew_protocol::{Audience, Audiences, ScopeSet};
 use curfew_store::clients::Client;
-use curfew_store::resource_servers::ResourceServer;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, KnownServer};
 
 /// A `resource` that is unknown, not active or not the client's: `invalid_target`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) fn choose(
     scopes: &ScopeSet,
     catalogue: &Catalogue,
 ) -> Result<Audiences, InvalidTarget> {
-    let registered: Vec<&ResourceServer> = catalogue
+    let registered: Vec<&KnownServer> = catalogue
         .resource_servers()
         .iter()
         .filter(|server| is_registered(client, server, catalogue))
@@ -40,23 +40,24 @@ pub(crate) fn choose(
     ))
 }
 
-fn is_registered(client: &Client, server: &ResourceServer, catalogue: &Catalogue) -> bool {
+fn is_registered(client: &Client, server: &KnownServer, catalogue: &Catalogue) -> bool {
     let registration = &client.registration;
-    registration.resources.contains(&server.resource_id)
+    server
+        .resource_id
+        .as_ref()
+        .is_some_and(|resource_id| registration.resources.contains(resource_id))
         || owns_one_of(&registration.scopes, server, catalogue)
 }
 
-fn owns_one_of(scopes: &ScopeSet, server: &ResourceServer, catalogue: &Catalogue) -> bool {
-    let mut owners = scopes
-        .iter()
-        .filter_map(|name| catalogue.scope(name)?.resource_server);
+fn owns_one_of(scopes: &ScopeSet, server: &KnownServer, catalogue: &Catalogue) -> bool {
+    let mut owners = scopes.iter().filter_map(|name| catalogue.owner_of(name));
     owners.any(|owner| owner == server.key)
 }
 
 fn asked_for<'a>(
-    registered: &[&'a ResourceServer],
+    registered: &[&'a KnownServer],
     requested: &[String],
-) -> Result<Vec<&'a ResourceServer>, InvalidTarget> {
+) -> Result<Vec<&'a KnownServer>, InvalidTarget> {
     let is_known = |wanted: &String| registered.iter().any(|server| server.identifier == *wanted);
     if !requested.iter().all(is_known) {
         return Err(InvalidTarget);
@@ -69,20 +70,21 @@ fn asked_for<'a>(
 }
 
 fn implied<'a>(
-    registered: &[&'a ResourceServer],
+    registered: &[&'a KnownServer],
     scopes: &ScopeSet,
     catalogue: &Catalogue,
-) -> Vec<&'a ResourceServer> {
-    let owns_one = |server: &&ResourceServer| owns_one_of(scopes, server, catalogue);
+) -> Vec<&'a KnownServer> {
+    let owns_one = |server: &&KnownServer| owns_one_of(scopes, server, catalogue);
     let owners: Vec<_> = registered.iter().copied().filter(owns_one).collect();
     if owners.is_empty() {
-        registered.to_vec()
+        let all = registered.iter().copied();
+        all.filter(|server| server.key != OWN_API).collect()
     } else {
         owners
     }
 }
 
-fn audience(server: &ResourceServer, scopes: &ScopeSet, catalogue: &Catalogue) -> Audience {
+fn audience(server: &KnownServer, scopes: &ScopeSet, catalogue: &Catalogue) -> Audience {
     Audience {
         key: server.key,
         epoch: server.epoch,

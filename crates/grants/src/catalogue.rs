@@ -1,16 +1,52 @@
 //! What a tenant knows of scopes and resource servers, read anew for each request: nothing that decides about a token is cached.
 
 use curfew_policy::status::OwnerStatus;
-use curfew_protocol::{Lifetime, ResourceServerKey, ScopeSet, TenantId};
+use curfew_protocol::own_api::{OWN_API, OWN_API_EPOCH, OWN_API_IDENTIFIER};
+use curfew_protocol::{Lifetime, OwnScope, ResourceServerKey, ScopeSet, TenantId};
 use curfew_store::resource_servers::ResourceServer;
 use curfew_store::scopes::Scope;
 use curfew_store::{Read, StoreError, TenantCatalogue};
 
-/// A tenant's scopes and its active resource servers.
+/// A tenant's scopes and its active resource servers, our own API among them.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     scopes: Vec<Scope>,
-    resource_servers: Vec<ResourceServer>,
+    resource_servers: Vec<KnownServer>,
+}
+
+/// A resource server that tokens may be for.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownServer {
+    pub(crate) key: ResourceServerKey,
+    /// What clients are registered for; our own API has none, it comes with its scopes.
+    pub(crate) resource_id: Option<String>,
+    pub(crate) identifier: String,
+    pub(crate) name: String,
+    pub(crate) epoch: i64,
+}
+
+impl KnownServer {
+    fn own_api() -> Self {
+        Self {
+            key: OWN_API,
+            resource_id: None,
+            identifier: OWN_API_IDENTIFIER.to_owned(),
+            name: "Curfew".to_owned(),
+            epoch: OWN_API_EPOCH,
+        }
+    }
+}
+
+impl From<ResourceServer> for KnownServer {
+    fn from(server: ResourceServer) -> Self {
+        Self {
+            key: server.key,
+            resource_id: Some(server.resource_id),
+            identifier: server.identifier,
+            name: server.name,
+            epoch: server.epoch,
+        }
+    }
 }
 
 impl Catalogue {
@@ -24,11 +60,29 @@ impl Catalogue {
         Self::new(catalogue.scopes.clone(), catalogue.resource_servers.clone())
     }
 
-    pub(crate) fn new(scopes: Vec<Scope>, mut resource_servers: Vec<ResourceServer>) -> Self {
-        resource_servers.retain(|server| server.status == OwnerStatus::Active);
+    pub(crate) fn new(scopes: Vec<Scope>, resource_servers: Vec<ResourceServer>) -> Self {
+        let active = resource_servers
+            .into_iter()
+            .filter(|server| server.status == OwnerStatus::Active);
         Self {
             scopes,
-            resource_servers,
+            resource_servers: active
+                .map(KnownServer::from)
+                .chain([KnownServer::own_api()])
+                .collect(),
+        }
+    }
+
+    /// Does the tenant know the word, or do we?
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        OwnScope::parse(name).is_some() || self.scope(name).is_some()
+    }
+
+    /// Whose scope it is: a resource server's, or nobody's own.
+    pub(crate) fn owner_of(&self, name: &str) -> Option<ResourceServerKey> {
+        match OwnScope::parse(name) {
+            Some(_) => Some(OWN_API),
+            None => self.scope(name)?.resource_server,
         }
     }
 
@@ -37,11 +91,11 @@ impl Catalogue {
     }
 
     /// The active resource servers.
-    pub(crate) fn resource_servers(&self) -> &[ResourceServer] {
+    pub(crate) fn resource_servers(&self) -> &[KnownServer] {
         &self.resource_servers
     }
 
-    pub(crate) fn resource_server(&self, key: ResourceServerKey) -> Option<&ResourceServer> {
+    pub(crate) fn resource_server(&self, key: ResourceServerKey) -> Option<&KnownServer> {
         self.resource_servers
             .iter()
             .find(|server| server.key == key)
@@ -57,10 +111,7 @@ impl Catalogue {
 
     /// Those of `scopes` that mean something to the resource server `key`: its own, and those that are nobody's own.
     pub(crate) fn scopes_of(&self, key: ResourceServerKey, scopes: &ScopeSet) -> ScopeSet {
-        let means_something = |name: &&str| {
-            self.scope(name)
-                .is_none_or(|scope| scope.resource_server.is_none_or(|own| own == key))
-        };
+        let means_something = |name: &&str| self.owner_of(name).is_none_or(|own| own == key);
         scopes
             .iter()
             .filter(means_something)

@@ -24,7 +24,7 @@ pub(crate) enum ScopeRefusal {
 
 /// The registered scopes that still exist.
 pub(crate) fn available(client: &Client, catalogue: &Catalogue) -> ScopeSet {
-    let exists = |name: &&str| *name == OFFLINE_ACCESS || catalogue.scope(name).is_some();
+    let exists = |name: &&str| *name == OFFLINE_ACCESS || catalogue.knows(name);
     client
         .registration
         .scopes

@@ -41,6 +41,7 @@ fn scope(name: &str, owner: Option<u8>, max_lifetime: Option<u32>) -> Scope {
         description: String::new(),
         resource_server: owner.map(key),
         max_lifetime: max_lifetime.map(Lifetime::from_seconds),
+        personal: false,
     }
 }
 

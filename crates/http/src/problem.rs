@@ -50,7 +50,10 @@ impl Problem {
     }
 
     pub fn too_many_attempts(wait: Lifetime) -> Self {
-        let error = OAuthError::new(ErrorCode::SlowDown, "too many attempts; try again later");
+        let error = OAuthError::new(
+            ErrorCode::TooManyRequests,
+            "too many attempts; try again later",
+        );
         Self {
             error,
             basic_challenge: false,

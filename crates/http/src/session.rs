@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use curfew_policy::lifetime::{Caps, Credential};
+use curfew_policy::limits::BoundSince;
 use curfew_protocol::{NodeId, OpaqueToken, ParsedToken, Timestamp, TokenKind, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::nodes::Birth;
@@ -167,6 +168,9 @@ pub fn start(
         era: tenant.era,
         user: Some((user.id, user.epoch)),
         client: None,
+        bound_since: BoundSince::default(),
+        authenticated_at: Some(now),
+        parent_client: None,
     };
     let (id, secret) = write.session_insert(&NewSession {
         birth,

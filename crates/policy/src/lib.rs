@@ -4,6 +4,7 @@
 
 pub mod email;
 pub mod lifetime;
+pub mod limits;
 pub mod liveness;
 pub mod password;
 pub mod pkce;

@@ -30,6 +30,10 @@ pub enum Credential {
     Invitation,
     PasswordReset,
     Bootstrap,
+    DeviceCode,
+    DeviceApproval,
+    PersonalAccessToken,
+    UndoLink,
 }
 
 /// No credential may be minted with this lifetime.
@@ -134,6 +138,18 @@ rules! {
     invitation = 604_800 (60 ..= 2_592_000),
     /// A mailed link to set a new password.
     password_reset = 900 (60 ..= 86_400),
+    /// A device code and the user code beside it.
+    device_code = 600 (60 ..= 1_800),
+    /// How long a device waits between two questions whether it was approved.
+    device_poll_interval = 5 (1 ..= 60),
+    /// What a person allowed a device, with everything that hangs on it.
+    device_approval = 2_592_000 (60 ..= 31_536_000),
+    /// A personal access token for which no lifetime is asked.
+    personal_access_token = 2_592_000 (60 ..= 31_536_000),
+    /// The longest lifetime that may be asked for a personal access token.
+    personal_access_token_max = 7_776_000 (60 ..= 94_608_000),
+    /// The mailed link by which a person undoes an approval they did not give.
+    undo_link = 2_592_000 (3_600 ..= 7_776_000),
     /// The secret with which the first administrator is made.
     bootstrap = 86_400 (60 ..= 604_800),
     /// How long a consent or login form may lie open.
@@ -149,6 +165,9 @@ const HARD_CAP: Lifetime = Lifetime::from_seconds(94_608_000);
 
 /// A browser session's idle end is moved at most this often; each move is a write.
 pub const IDLE_MOVE_STEP: Lifetime = Lifetime::from_seconds(300);
+
+/// By how much a device that polls too fast is slowed down, each time (RFC 8628 §3.5).
+pub const SLOW_DOWN_STEP: Lifetime = Lifetime::from_seconds(5);
 
 /// How far a node's clock may differ from the database's before the node calls itself not ready.
 pub const CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(2);
@@ -167,6 +186,20 @@ impl LifetimeRules {
             Credential::Invitation => self.invitation,
             Credential::PasswordReset => self.password_reset,
             Credential::Bootstrap => self.bootstrap,
+            Credential::DeviceCode => self.device_code,
+            Credential::DeviceApproval => self.device_approval,
+            Credential::PersonalAccessToken => self.personal_access_token,
+            Credential::UndoLink => self.undo_link,
+        }
+    }
+
+    /// The longest that may be asked for.
+    fn longest_asked(&self, credential: Credential) -> Lifetime {
+        match credential {
+            Credential::PersonalAccessToken => self
+                .personal_access_token
+                .max(self.personal_access_token_max),
+            other => self.standard(other),
         }
     }
 
@@ -193,14 +226,11 @@ impl LifetimeRules {
 
     fn longest(&self, credential: Credential, now: Timestamp, caps: Caps<'_>) -> Lifetime {
         // A client registered with a lifetime of its own replaces the standard one; a request does so too.
-        let standard = caps.asked.map_or_else(
-            || caps.client.unwrap_or_else(|| self.standard(credential)),
-            |_| {
-                caps.client.map_or(self.standard(credential), |own| {
-                    own.max(self.standard(credential))
-                })
-            },
-        );
+        let standard = match (caps.asked, caps.client) {
+            (None, own) => own.unwrap_or_else(|| self.standard(credential)),
+            (Some(_), None) => self.longest_asked(credential),
+            (Some(_), Some(own)) => own.max(self.longest_asked(credential)),
+        };
         let own_caps = caps.tenant.into_iter().chain(caps.scopes.iter().copied());
         let remainders = caps.ancestors.iter().map(|end| end.since(now));
         own_caps
@@ -228,6 +258,8 @@ impl LifetimeRules {
 #[derive(Clone, Debug)]
 pub struct AccessTokenPlan {
     pub rules: LifetimeRules,
+    /// What the request asks for.
+    pub asked: Option<Lifetime>,
     pub client: Option<Lifetime>,
     /// The maximum of each granted scope that has one.
     pub scopes: Vec<Lifetime>,
@@ -243,7 +275,7 @@ impl AccessTokenPlan {
     ) -> Result<ExpiresAt, LifetimeRefusal> {
         let ancestors = [ancestor];
         let caps = Caps {
-            asked: None,
+            asked: self.asked,
             client: self.client,
             tenant,
             scopes: &self.scopes,

@@ -8,8 +8,9 @@
 //! 3. the browser session that binds it, if one does, is not idle for too long;
 //! 4. the tenant's limits, as they stand today for the era of its birth, are not exceeded.
 
-use curfew_protocol::{Lifetime, Timestamp};
+use curfew_protocol::Timestamp;
 
+use crate::limits::{BoundSince, LimitKind, TenantLimits};
 use crate::status::{DeathCause, OwnerStatus, UserStatus};
 
 /// An owner as it is now, and the epoch that the node remembers of it.
@@ -26,18 +27,19 @@ pub struct TokenFacts {
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub ended: Option<DeathCause>,
-    /// The tenant's maximum for tokens of this kind, for the era of the node's birth.
-    pub limit: Option<Lifetime>,
+    /// Which of the tenant's maxima it is held to.
+    pub limit: LimitKind,
 }
 
 /// A node and everything that binds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeFacts {
-    pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub ended: Option<DeathCause>,
-    /// The tenant's maximum for nodes of this kind, for the era of the node's birth.
-    pub limit: Option<Lifetime>,
+    /// The tenant's maxima, for the era of the node's birth.
+    pub limits: TenantLimits,
+    /// Since when they bind the node, through itself or through an ancestor.
+    pub bound_since: BoundSince,
     /// When the binding browser session goes idle.
     pub session_idle_at: Option<Timestamp>,
     pub installation_epoch_now: i64,
@@ -114,12 +116,12 @@ pub fn judge_token(
     if let Some(cause) = token.ended {
         return Err(DeadBecause::TokenEnded(cause));
     }
-    let node = judge_node(node, now)?;
+    let alive = judge_node(node, now)?;
     if now.has_reached(token.expires_at) {
         return Err(DeadBecause::TokenExpired);
     }
-    let limit_end = within_limit(token.created_at, token.limit, now)?;
-    let expires_at = token.expires_at.min(limit_end).min(node.expires_at);
+    let limit_end = within_limits(&own_limit(token), &node.limits, now)?;
+    let expires_at = token.expires_at.min(limit_end).min(alive.expires_at);
     Ok(Alive { expires_at })
 }
 
@@ -138,7 +140,7 @@ pub fn judge_node(node: &NodeFacts, now: Timestamp) -> Result<Alive, DeadBecause
     {
         return Err(DeadBecause::SessionIdle);
     }
-    let limit_end = within_limit(node.created_at, node.limit, now)?;
+    let limit_end = within_limits(&node.bound_since, &node.limits, now)?;
     Ok(Alive {
         expires_at: node.expires_at.min(limit_end),
     })
@@ -172,15 +174,16 @@ fn judge_owner<S: PartialEq>(
     Ok(())
 }
 
-fn within_limit(
-    created_at: Timestamp,
-    limit: Option<Lifetime>,
+fn own_limit(token: &TokenFacts) -> BoundSince {
+    BoundSince::default().and(Some(token.limit), token.created_at)
+}
+
+fn within_limits(
+    since: &BoundSince,
+    limits: &TenantLimits,
     now: Timestamp,
 ) -> Result<Timestamp, DeadBecause> {
-    let Some(limit) = limit else {
-        return Ok(Timestamp::from_seconds(i64::MAX));
-    };
-    let end = created_at.after(limit);
+    let end = since.end(limits);
     if now.has_reached(end) {
         Err(DeadBecause::OverTenantLimit)
     } else {

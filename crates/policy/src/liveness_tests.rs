@@ -1,4 +1,5 @@
 use super::*;
+use curfew_protocol::Lifetime;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
@@ -16,10 +17,10 @@ fn owner<S>(status: S) -> OwnerFacts<S> {
 
 fn node() -> NodeFacts {
     NodeFacts {
-        created_at: at(0),
         expires_at: at(2_000),
         ended: None,
-        limit: None,
+        limits: TenantLimits::default(),
+        bound_since: BoundSince::default().and(Some(LimitKind::Approval), at(0)),
         session_idle_at: None,
         installation_epoch_now: 1,
         installation_epoch_at_birth: 1,
@@ -34,7 +35,7 @@ fn token() -> TokenFacts {
         created_at: at(900),
         expires_at: at(1_500),
         ended: None,
-        limit: None,
+        limit: LimitKind::AccessToken,
     }
 }
 
@@ -63,11 +64,11 @@ fn each_cause_of_death_is_told_apart() {
             DeadBecause::SessionIdle,
         ),
         (
-            |t, _| t.limit = Some(Lifetime::from_seconds(100)),
+            |_, n| n.limits.access_token = Some(Lifetime::from_seconds(100)),
             DeadBecause::OverTenantLimit,
         ),
         (
-            |_, n| n.limit = Some(Lifetime::from_seconds(1_000)),
+            |_, n| n.limits.approval = Some(Lifetime::from_seconds(1_000)),
             DeadBecause::OverTenantLimit,
         ),
         (
@@ -152,12 +153,10 @@ fn c10_the_boundary_second_is_dead() {
 
 #[test]
 fn c11_a_lower_limit_shortens_what_exists() {
-    let token = TokenFacts {
-        limit: Some(Lifetime::from_seconds(200)),
-        ..token()
-    };
+    let mut node = node();
+    node.limits.access_token = Some(Lifetime::from_seconds(200));
     assert_eq!(
-        judge_token(&token, &node(), NOW).map(Alive::expires_at),
+        judge_token(&token(), &node, NOW).map(Alive::expires_at),
         Ok(at(1_100))
     );
 }

@@ -58,6 +58,10 @@ states! {
         Family = 3 "family",
         /// The standing grant under which a client acts for itself.
         ClientGrant = 4 "client_grant",
+        /// What a person made for their own programs.
+        PersonalAccessToken = 5 "personal_access_token",
+        /// What a client got for another token (RFC 8693).
+        Exchange = 6 "exchange",
     }
     /// Why a node or token was ended. Expiry is no cause of this list: it is never written down.
     DeathCause {
@@ -68,6 +72,10 @@ states! {
         Rotated = 5 "rotated",
         ConsentWithdrawn = 6 "consent_withdrawn",
         EndedByAdministrator = 7 "ended_by_administrator",
+        /// Its owner ended it on the account page, or through the API.
+        EndedByOwner = 8 "ended_by_owner",
+        /// Its owner said that somebody else had made it.
+        Disowned = 9 "disowned",
     }
 }
 

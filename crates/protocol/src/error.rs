@@ -33,8 +33,16 @@ pub enum ErrorCode {
     LoginRequired,
     /// OpenID Connect Core §3.1.2.6
     ConsentRequired,
-    /// Too many attempts, status 429 (RFC 6585 §4); the code is ours
+    /// Too many attempts, status 429 (RFC 6585 §4)
+    TooManyRequests,
+    /// RFC 6750 §3.1
+    InsufficientScope,
+    /// RFC 8628 §3.5
+    AuthorizationPending,
+    /// RFC 8628 §3.5
     SlowDown,
+    /// RFC 8628 §3.5
+    ExpiredToken,
 }
 
 impl ErrorCode {
@@ -53,7 +61,11 @@ impl ErrorCode {
         Self::InvalidToken,
         Self::LoginRequired,
         Self::ConsentRequired,
+        Self::TooManyRequests,
+        Self::InsufficientScope,
+        Self::AuthorizationPending,
         Self::SlowDown,
+        Self::ExpiredToken,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -72,7 +84,11 @@ impl ErrorCode {
             Self::InvalidToken => "invalid_token",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
-            Self::SlowDown => "slow_down",
+            // A client that polls for a device must understand it as what it is (RFC 8628 §3.5).
+            Self::TooManyRequests | Self::SlowDown => "slow_down",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::ExpiredToken => "expired_token",
         }
     }
 
@@ -90,9 +106,10 @@ impl ErrorCode {
             | Self::TemporarilyUnavailable
             | Self::ServerError => "RFC 6749 §4.1.2.1",
             Self::InvalidTarget => "RFC 8707 §2",
-            Self::InvalidToken => "RFC 6750 §3.1",
+            Self::InvalidToken | Self::InsufficientScope => "RFC 6750 §3.1",
             Self::LoginRequired | Self::ConsentRequired => "OpenID Connect Core 1.0 §3.1.2.6",
-            Self::SlowDown => "RFC 6585 §4",
+            Self::TooManyRequests => "RFC 6585 §4",
+            Self::AuthorizationPending | Self::SlowDown | Self::ExpiredToken => "RFC 8628 §3.5",
         }
     }
 
@@ -102,7 +119,8 @@ impl ErrorCode {
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::TemporarilyUnavailable => 503,
             Self::ServerError => 500,
-            Self::SlowDown => 429,
+            Self::TooManyRequests => 429,
+            Self::InsufficientScope => 403,
             Self::InvalidRequest
             | Self::InvalidGrant
             | Self::UnauthorizedClient
@@ -112,7 +130,10 @@ impl ErrorCode {
             | Self::UnsupportedResponseType
             | Self::InvalidTarget
             | Self::LoginRequired
-            | Self::ConsentRequired => 400,
+            | Self::ConsentRequired
+            | Self::AuthorizationPending
+            | Self::SlowDown
+            | Self::ExpiredToken => 400,
         }
     }
 }
@@ -163,7 +184,10 @@ mod tests {
 
     #[test]
     fn codes_are_distinct() {
-        let mut codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        let mut codes: Vec<_> = ErrorCode::ALL
+            .iter()
+            .map(|code| (code.as_str(), code.status()))
+            .collect();
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), ErrorCode::ALL.len());

@@ -103,12 +103,14 @@ ids! {
     ProviderId: random,
     /// The bond between a user and an upstream subject.
     LinkId: random,
-    /// A node of the chain of life: browser session, approval, refresh family or client grant.
+    /// A node of the chain of life: browser session, approval, refresh family, client grant, personal access token or exchange.
     NodeId: ordered,
-    /// An access token's selector; safe to log.
+    /// The selector of an access token, a personal one included; safe to log.
     TokenId: ordered,
     /// An authorization code's selector.
     CodeId: ordered,
+    /// A device code's selector.
+    DeviceCodeId: ordered,
     /// A mailed link's selector.
     MailedLinkId: ordered,
     /// A queued mail.

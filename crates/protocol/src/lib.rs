@@ -13,8 +13,10 @@ mod scope;
 mod secret;
 mod time;
 mod token;
+mod user_code;
 mod words;
 
+pub mod own_api;
 pub mod wire;
 
 pub use error::{ErrorCode, OAuthError};
@@ -26,4 +28,5 @@ pub use scope::{Audience, Audiences, ScopeSet, ScopeSyntax};
 pub use secret::{Digest, Entropy, SecretBytes};
 pub use time::{Clock, Lifetime, ManualClock, Timestamp};
 pub use token::{OpaqueToken, ParsedToken, TokenKind, TokenSyntax};
-pub use words::{ClientAuthMethod, GrantType, ResponseMode};
+pub use user_code::{UserCode, UserCodeLength};
+pub use words::{ClientAuthMethod, GrantType, OwnScope, ResponseMode};

@@ -48,6 +48,13 @@ impl Lifetime {
     pub const fn seconds(self) -> i64 {
         self.0
     }
+
+    /// A requested lifetime as the wire says it: digits, and at least one second (C07). `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds: u32 = text.parse().ok().filter(|seconds| *seconds > 0)?;
+        digits.then_some(Self::from_seconds(seconds))
+    }
 }
 
 impl fmt::Display for Lifetime {

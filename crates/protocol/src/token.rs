@@ -20,10 +20,12 @@ pub enum TokenKind {
     ClientSecret,
     MailedLink,
     BootstrapSecret,
+    DeviceCode,
+    PersonalAccessToken,
 }
 
 impl TokenKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::AccessToken,
         Self::RefreshToken,
         Self::AuthorizationCode,
@@ -31,6 +33,8 @@ impl TokenKind {
         Self::ClientSecret,
         Self::MailedLink,
         Self::BootstrapSecret,
+        Self::DeviceCode,
+        Self::PersonalAccessToken,
     ];
 
     pub const fn prefix(self) -> &'static str {
@@ -42,6 +46,8 @@ impl TokenKind {
             Self::ClientSecret => "cfcs_",
             Self::MailedLink => "cfml_",
             Self::BootstrapSecret => "cfbs_",
+            Self::DeviceCode => "cfdc_",
+            Self::PersonalAccessToken => "cfpt_",
         }
     }
 

@@ -26,12 +26,33 @@ macro_rules! words {
     )*};
 }
 
+impl GrantType {
+    /// The short name, without the prefix that extension grants carry on the wire (RFC 6749 §4.5).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeviceCode => "device_code",
+            Self::TokenExchange => "token_exchange",
+            Self::AuthorizationCode | Self::RefreshToken | Self::ClientCredentials => self.as_str(),
+        }
+    }
+}
+
 words! {
+    /// A scope of our own API: what a person's token may do to that person's account. Tenants need not add them.
+    OwnScope {
+        AccountRead = "curfew:account:read",
+        AccountWrite = "curfew:account:write",
+        ApproveDevices = "curfew:devices:approve",
+        CreateTokens = "curfew:tokens:create",
+        EndUsers = "curfew:users:end",
+    }
     /// `grant_type` of the token endpoint.
     GrantType {
         AuthorizationCode = "authorization_code",
         RefreshToken = "refresh_token",
         ClientCredentials = "client_credentials",
+        DeviceCode = "urn:ietf:params:oauth:grant-type:device_code",
+        TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange",
     }
     /// How a client proves itself (RFC 7591 §2 names).
     ClientAuthMethod {

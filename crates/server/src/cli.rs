@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{client, config, maintenance, resource, scope, session, tenant, token, user};
+use crate::commands::{
+    Switch, client, config, maintenance, resource, scope, session, tenant, token, user,
+};
 use crate::failure::Failure;
 use crate::{backup, bench, demo, init, serve};
 
@@ -67,6 +69,11 @@ enum Command {
     /// Resource servers, which ask whether tokens are alive
     #[command(subcommand)]
     Resource(resource::ResourceCommand),
+    /// Is the device flow on? With `on` or `off`: switch it, for all tenants, at once
+    DeviceFlow {
+        #[arg(value_enum)]
+        switch: Option<Switch>,
+    },
     /// Scopes
     #[command(subcommand)]
     Scope(scope::ScopeCommand),
@@ -107,6 +114,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tenant(command) => tenant::run(command, global),
         Command::Client(command) => client::run(command, global),
         Command::Resource(command) => resource::run(command, global),
+        Command::DeviceFlow { switch } => maintenance::device_flow(global, switch),
         Command::Scope(command) => scope::run(command, global),
         Command::User(command) => user::run(command, global),
         Command::Token(command) => token::run(command, global),

@@ -1,7 +1,8 @@
 //! The audit trail: written in the transaction that makes it true, or that transaction does not happen.
 
 use curfew_protocol::{
-    AuditId, ClientKey, MailedLinkId, NodeId, RequestId, TenantId, Timestamp, TokenId, UserId,
+    AuditId, ClientKey, DeviceCodeId, MailedLinkId, NodeId, RequestId, TenantId, Timestamp,
+    TokenId, UserId,
 };
 use diesel::prelude::*;
 
@@ -12,10 +13,10 @@ use crate::on;
 use crate::schema::audit;
 
 macro_rules! events {
-    ($($name:ident = $code:literal $text:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal,)*) => {
         /// What happened. The codes are kept for ever.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum AuditEvent { $($name,)* }
+        pub enum AuditEvent { $($(#[$doc])* $name,)* }
 
         impl AuditEvent {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
@@ -49,6 +50,12 @@ events! {
     ClientRefused = 11 "client.refused",
     RevocationRefused = 12 "revocation.refused",
     AuthorizationRefused = 13 "authorization.refused",
+    DeviceCodeIssued = 14 "device_code.issued",
+    DeviceCodeReplayed = 15 "device_code.replayed",
+    DeviceApproved = 16 "device.approved",
+    DeviceDenied = 17 "device.denied",
+    DeviceRefused = 18 "device.refused",
+    PersonalAccessTokenMade = 19 "personal_access_token.made",
     SessionStarted = 20 "session.started",
     SessionEnded = 21 "session.ended",
     LoginFailed = 22 "login.failed",
@@ -57,6 +64,10 @@ events! {
     PasswordLinkSent = 25 "password.link_sent",
     InvitationMade = 26 "invitation.made",
     AdministratorBootstrapped = 27 "administrator.bootstrapped",
+    /// A person said that an approval in their name was none of theirs.
+    IncidentReported = 30 "incident.reported",
+    /// A token was used at our own API.
+    ApiCalled = 31 "api.called",
     UserAdded = 40 "user.added",
     UserChanged = 41 "user.changed",
     UserStatusChanged = 42 "user.status_changed",
@@ -78,6 +89,7 @@ events! {
     InstallationEpochRaised = 90 "installation.epoch_raised",
     BackupMade = 91 "backup.made",
     Restored = 92 "restored",
+    DeviceFlowSwitched = 93 "device_flow.switched",
 }
 
 /// Which credential stood behind what happened (the schema ties the kind to the presence of its id, F03).
@@ -91,6 +103,7 @@ pub enum AuthenticatedBy {
     Code(curfew_protocol::CodeId),
     RefreshToken(NodeId),
     MailedLink(MailedLinkId),
+    DeviceCode(DeviceCodeId),
 }
 
 impl AuthenticatedBy {
@@ -104,6 +117,7 @@ impl AuthenticatedBy {
             Self::Code(_) => 5,
             Self::RefreshToken(_) => 6,
             Self::MailedLink(_) => 7,
+            Self::DeviceCode(_) => 8,
         }
     }
 
@@ -115,6 +129,7 @@ impl AuthenticatedBy {
             Self::BearerToken(id) => Some(AuditId::from_bytes(*id.as_bytes())),
             Self::Code(id) => Some(AuditId::from_bytes(*id.as_bytes())),
             Self::MailedLink(id) => Some(AuditId::from_bytes(*id.as_bytes())),
+            Self::DeviceCode(id) => Some(AuditId::from_bytes(*id.as_bytes())),
         }
     }
 }

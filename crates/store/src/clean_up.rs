@@ -12,7 +12,8 @@ use crate::db::Db;
 use crate::error::StoreError;
 use crate::on;
 use crate::schema::{
-    approvals, codes, consents, families, mailed_links, mails, nodes, rate_limits, sessions, tokens,
+    approvals, codes, consents, device_codes, device_requests, families, mailed_links, mails,
+    nodes, personal_access_tokens, rate_limits, sessions, tokens,
 };
 
 /// Rows in one transaction.
@@ -87,6 +88,12 @@ impl Write<'_> {
     fn others_clean_up(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         let mut total = 0;
         on!(&mut *self.connection, c => {
+            total += diesel::delete(
+                device_requests::table.filter(device_requests::expires_at.le(Db(before))),
+            ).execute(c)?;
+            total += diesel::delete(
+                device_codes::table.filter(device_codes::expires_at.le(Db(before))),
+            ).execute(c)?;
             total += diesel::delete(codes::table.filter(codes::expires_at.le(Db(before)))).execute(c)?;
             total += diesel::delete(
                 mailed_links::table.filter(mailed_links::expires_at.le(Db(before))),
@@ -114,6 +121,9 @@ impl Write<'_> {
             .filter(diesel::dsl::not(diesel::dsl::exists(
                 codes::table.filter(codes::approval_id.eq(nodes::id)),
             )))
+            .filter(diesel::dsl::not(diesel::dsl::exists(
+                device_codes::table.filter(device_codes::approval_id.eq(nodes::id.nullable())),
+            )))
             .order(nodes::expires_at)
             .limit(BATCH)
             .select(nodes::id)
@@ -124,6 +134,10 @@ impl Write<'_> {
         on!(&mut *self.connection, c => {
             diesel::delete(sessions::table.filter(sessions::node_id.eq_any(expired.clone()))).execute(c)?;
             diesel::delete(approvals::table.filter(approvals::node_id.eq_any(expired.clone()))).execute(c)?;
+            diesel::delete(
+                personal_access_tokens::table
+                    .filter(personal_access_tokens::node_id.eq_any(expired.clone())),
+            ).execute(c)?;
             diesel::delete(families::table.filter(families::node_id.eq_any(expired.clone()))).execute(c)?;
             Ok(diesel::delete(nodes::table.filter(nodes::id.eq_any(expired))).execute(c)?)
         })

@@ -33,6 +33,8 @@ pub struct ClientRegistration {
     pub implicit_consent: bool,
     /// Approvals end with the browser session that gave them.
     pub session_bound: bool,
+    /// Only its members may use it.
+    pub restricted: bool,
     pub access_token_lifetime: Option<Lifetime>,
     pub refresh_lifetime: Option<Lifetime>,
 }
@@ -116,6 +118,7 @@ type Row = (
         Json<Vec<String>>,
         bool,
         bool,
+        bool,
         Option<i64>,
         Option<i64>,
     ),
@@ -150,8 +153,9 @@ fn client((own, secret_columns, names, rules): Row) -> Result<Client, StoreError
             resources: rules.1.0,
             implicit_consent: rules.2,
             session_bound: rules.3,
-            access_token_lifetime: lifetime(rules.4),
-            refresh_lifetime: lifetime(rules.5),
+            restricted: rules.4,
+            access_token_lifetime: lifetime(rules.5),
+            refresh_lifetime: lifetime(rules.6),
         },
     })
 }
@@ -186,6 +190,7 @@ macro_rules! client_query {
                 clients::resources,
                 clients::implicit_consent,
                 clients::session_bound,
+                clients::restricted,
                 clients::access_token_lifetime,
                 clients::refresh_lifetime,
             ),
@@ -269,6 +274,7 @@ macro_rules! registration_columns {
             clients::resources.eq(serde_json::json!(own.resources).to_string()),
             clients::implicit_consent.eq(own.implicit_consent),
             clients::session_bound.eq(own.session_bound),
+            clients::restricted.eq(own.restricted),
             clients::access_token_lifetime.eq(own.access_token_lifetime.map(Lifetime::seconds)),
             clients::refresh_lifetime.eq(own.refresh_lifetime.map(Lifetime::seconds)),
         )
@@ -316,6 +322,9 @@ impl Write<'_> {
                 clients::epoch.eq(clients::epoch + i64::from(narrows)),
             ))
             .execute(c)?);
+        if narrows {
+            self.node_end_below_client(key)?;
+        }
         Ok(())
     }
 
@@ -328,6 +337,7 @@ impl Write<'_> {
         on!(&mut *self.connection, c => diesel::update(clients::table.filter(clients::id.eq(Db(key))))
             .set((clients::status.eq(Db(status)), clients::epoch.eq(clients::epoch + 1)))
             .execute(c)?);
+        self.node_end_below_client(key)?;
         Ok(())
     }
 
@@ -336,6 +346,7 @@ impl Write<'_> {
         on!(&mut *self.connection, c => diesel::update(clients::table.filter(clients::id.eq(Db(key))))
             .set(clients::epoch.eq(clients::epoch + 1))
             .execute(c)?);
+        self.node_end_below_client(key)?;
         Ok(())
     }
 

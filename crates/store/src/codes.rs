@@ -3,7 +3,8 @@
 use curfew_policy::lifetime::ExpiresAt;
 use curfew_policy::status::NodeKind;
 use curfew_protocol::{
-    Audiences, CodeId, Digest, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenKind,
+    Audiences, CodeId, Digest, Lifetime, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId,
+    TokenKind,
 };
 use diesel::prelude::*;
 
@@ -11,7 +12,7 @@ use crate::context::{Read, Write};
 use crate::db::{Db, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::node_chain::node_chain;
+use crate::node_chain::{lifetime, node_chain};
 use crate::nodes::{Ancestor, Birth, NewNode, NodeChain};
 use crate::on;
 use crate::schema::{approvals, codes, nodes};
@@ -25,29 +26,53 @@ pub enum ApprovalBasis {
     Remembered,
     /// The administrator registered the client as one that needs no consent.
     Implicit,
+    /// A person approved a device.
+    Device,
 }
 
 impl ApprovalBasis {
+    pub(crate) const fn from_code(code: i16) -> Option<Self> {
+        match code {
+            1 => Some(Self::Asked),
+            2 => Some(Self::Remembered),
+            3 => Some(Self::Implicit),
+            4 => Some(Self::Device),
+            _ => None,
+        }
+    }
+
     const fn code(self) -> i16 {
         match self {
             Self::Asked => 1,
             Self::Remembered => 2,
             Self::Implicit => 3,
+            Self::Device => 4,
         }
     }
 }
 
-/// An approval to be stored, with the code that is handed out for it.
+/// What an approval remembers of the device that it was given to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovedDevice {
+    /// The lifetime that it asked for its tokens.
+    pub requested_lifetime: Option<Lifetime>,
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// An approval to be stored.
 #[derive(Clone, Debug)]
 pub struct NewApproval {
     pub birth: Birth,
-    /// The session that approved: binding when the client is session-bound, recorded otherwise.
+    /// The session that approved: binding when the client is session-bound, recorded otherwise. A token that approved binds.
     pub ancestor: Ancestor,
+    pub parent_token: Option<TokenId>,
     pub session_id: Option<NodeId>,
     pub expires_at: ExpiresAt,
     pub scopes: ScopeSet,
     pub audiences: Audiences,
     pub basis: ApprovalBasis,
+    pub device: Option<ApprovedDevice>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +90,8 @@ pub struct Approval {
     pub node: NodeChain,
     pub scopes: ScopeSet,
     pub audiences: Audiences,
+    pub basis: ApprovalBasis,
+    pub device: Option<ApprovedDevice>,
 }
 
 /// A code with the approval behind it.
@@ -86,14 +113,28 @@ pub(crate) fn stored_scopes(text: &str) -> Result<ScopeSet, StoreError> {
 
 impl Read<'_> {
     pub fn approval(&mut self, id: NodeId) -> Result<Option<Approval>, StoreError> {
-        let row: Option<(String, Json<Audiences>)> = on!(&mut *self.connection, c => approvals::table
+        type Row = (
+            (String, Json<Audiences>, i16),
+            (Option<i64>, Option<String>, Option<String>),
+        );
+        let row: Option<Row> = on!(&mut *self.connection, c => approvals::table
             .filter(approvals::node_id.eq(Db(id)))
-            .select((approvals::scopes, approvals::audiences))
+            .select((
+                (approvals::scopes, approvals::audiences, approvals::basis),
+                (approvals::requested_lifetime, approvals::device_ip, approvals::device_user_agent),
+            ))
             .get_result(c)
             .optional()?);
-        let Some((scopes, audiences)) = row else {
+        let Some(((scopes, audiences, basis), device)) = row else {
             return Ok(None);
         };
+        let basis = ApprovalBasis::from_code(basis)
+            .ok_or_else(|| StoreError::Corrupt("the basis of an approval".to_owned()))?;
+        let device = (basis == ApprovalBasis::Device).then(|| ApprovedDevice {
+            requested_lifetime: lifetime(device.0),
+            ip: device.1,
+            user_agent: device.2,
+        });
         let Some(node) = node_chain(self.connection, id)? else {
             return Ok(None);
         };
@@ -101,6 +142,8 @@ impl Read<'_> {
             node,
             scopes: stored_scopes(&scopes)?,
             audiences: audiences.0,
+            basis,
+            device,
         }))
     }
 
@@ -167,15 +210,22 @@ impl Write<'_> {
             kind: NodeKind::Approval,
             birth: new.birth,
             ancestor: new.ancestor,
-            parent_token: None,
+            parent_token: new.parent_token,
             session_id: new.session_id,
             expires_at: new.expires_at,
+            actor: None,
         })?;
+        let device = new.device.as_ref();
         on!(&mut *self.connection, c => diesel::insert_into(approvals::table).values((
             approvals::node_id.eq(Db(id)),
             approvals::scopes.eq(new.scopes.to_string()),
             approvals::audiences.eq(Json(&new.audiences)),
             approvals::basis.eq(new.basis.code()),
+            approvals::requested_lifetime.eq(
+                device.and_then(|device| device.requested_lifetime).map(Lifetime::seconds),
+            ),
+            approvals::device_ip.eq(device.and_then(|device| device.ip.as_ref())),
+            approvals::device_user_agent.eq(device.and_then(|device| device.user_agent.as_ref())),
         )).execute(c)?);
         Ok(id)
     }

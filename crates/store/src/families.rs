@@ -115,14 +115,13 @@ impl Write<'_> {
     pub fn family_insert(
         &mut self,
         approval: &Approval,
-        birth: Birth,
         expires_at: ExpiresAt,
         idle_at: Timestamp,
     ) -> Result<(NodeId, RefreshToken), StoreError> {
         let parent = &approval.node;
         let id = self.node_insert(&NewNode {
             kind: NodeKind::Family,
-            birth,
+            birth: Birth::below(parent),
             ancestor: Ancestor::Binding {
                 id: parent.id,
                 expires_at: parent.facts.expires_at,
@@ -130,6 +129,7 @@ impl Write<'_> {
             parent_token: None,
             session_id: parent.session_id,
             expires_at,
+            actor: None,
         })?;
         let (token, stored) = self.refresh_secret(id, 0);
         let now = self.now();

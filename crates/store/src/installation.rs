@@ -17,6 +17,14 @@ impl Read<'_> {
             .get_result(c)?))
     }
 
+    /// Is the device flow switched on for the whole installation?
+    pub fn installation_device_flow(&mut self) -> Result<bool, StoreError> {
+        Ok(on!(&mut *self.connection, c => installation::table
+            .filter(installation::id.eq(1_i16))
+            .select(installation::device_flow)
+            .get_result(c)?))
+    }
+
     pub(crate) fn key_checks(
         &mut self,
     ) -> Result<Vec<(KeyId, Db<curfew_protocol::Digest>)>, StoreError> {
@@ -48,12 +56,21 @@ impl Write<'_> {
         Ok(next)
     }
 
+    /// Throws the installation's switch of the device flow.
+    pub fn installation_set_device_flow(&mut self, on: bool) -> Result<(), StoreError> {
+        on!(&mut *self.connection, c => diesel::update(installation::table)
+            .set(installation::device_flow.eq(on))
+            .execute(c)?);
+        Ok(())
+    }
+
     pub(crate) fn installation_create(&mut self) -> Result<(), StoreError> {
         let now = self.now();
         on!(&mut *self.connection, c => diesel::insert_into(installation::table)
             .values((
                 installation::id.eq(1_i16),
                 installation::epoch.eq(1_i64),
+                installation::device_flow.eq(true),
                 installation::created_at.eq(Db(now)),
             ))
             .execute(c)?);

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use curfew_policy::limits::LimitKind;
 use curfew_policy::liveness::{Alive, DeadBecause, TokenFacts, judge_token};
 use curfew_policy::status::{DeathCause, OwnerStatus};
 use curfew_protocol::{Audiences, Digest, ResourceServerKey, TenantId, Timestamp, TokenId};
@@ -13,7 +14,7 @@ use crate::clients::{SecretColumns, Secrets, secrets};
 use crate::db::{Db, Deleted, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
-use crate::node_chain::{LifeColumns, NodeLife, life_columns, with_owners};
+use crate::node_chain::{LifeColumns, NodeLife, life_columns, limit_columns, with_owners};
 use crate::on;
 use crate::resource_servers::secret_columns;
 use crate::schema::{
@@ -138,7 +139,7 @@ fn token(row: TokenRow) -> IntrospectedToken {
             created_at: row.created_at.0,
             expires_at: row.expires_at.0,
             ended: opt(row.ended_cause),
-            limit: node.limits.access_token,
+            limit: LimitKind::of_token_on(node.kind),
         },
         node,
     }

@@ -50,14 +50,17 @@ pub enum MacPurpose {
     KeyCheck,
     /// Binds a login to the authorization request that asked for it.
     Reauthentication,
+    /// The digest of a user code, by which it is found.
+    UserCode,
 }
 
 impl MacPurpose {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Csrf,
         Self::RefreshTag,
         Self::KeyCheck,
         Self::Reauthentication,
+        Self::UserCode,
     ];
 
     const fn label(self) -> &'static str {
@@ -66,6 +69,7 @@ impl MacPurpose {
             Self::RefreshTag => "refresh tag",
             Self::KeyCheck => "key check",
             Self::Reauthentication => "reauthentication",
+            Self::UserCode => "user code",
         }
     }
 }
@@ -192,6 +196,23 @@ impl ServerKeys {
     /// A message authentication code under the current key.
     pub fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Digest {
         self.derived[&self.current].mac(purpose, parts)
+    }
+
+    /// The same, with the key that a row must name.
+    pub(crate) fn keyed_mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> KeyedDigest {
+        KeyedDigest {
+            key_id: self.current,
+            digest: self.mac(purpose, parts),
+        }
+    }
+
+    /// Under every key at hand, for what is found by its code.
+    pub(crate) fn macs(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Vec<KeyedDigest> {
+        let macs = self.derived.iter().map(|(key_id, keys)| KeyedDigest {
+            key_id: *key_id,
+            digest: keys.mac(purpose, parts),
+        });
+        macs.collect()
     }
 
     /// Is `mac` one that we made, under any key at hand?

@@ -1,7 +1,7 @@
 //! Links sent by mail, or handed over when no mail is configured: invitations and password resets.
 
 use curfew_policy::lifetime::ExpiresAt;
-use curfew_protocol::{Digest, MailedLinkId, OpaqueToken, Timestamp, TokenKind, UserId};
+use curfew_protocol::{Digest, MailedLinkId, NodeId, OpaqueToken, Timestamp, TokenKind, UserId};
 use diesel::prelude::*;
 
 use crate::context::{Read, Write};
@@ -15,20 +15,24 @@ use crate::schema::mailed_links;
 pub enum LinkKind {
     Invitation,
     PasswordReset,
+    /// Undoes the approval that the mail tells of.
+    Undo(NodeId),
 }
 
 impl LinkKind {
-    const fn code(self) -> i16 {
+    const fn columns(self) -> (i16, Option<NodeId>) {
         match self {
-            Self::Invitation => 1,
-            Self::PasswordReset => 2,
+            Self::Invitation => (1, None),
+            Self::PasswordReset => (2, None),
+            Self::Undo(approval) => (3, Some(approval)),
         }
     }
 
-    const fn from_code(code: i16) -> Option<Self> {
-        match code {
-            1 => Some(Self::Invitation),
-            2 => Some(Self::PasswordReset),
+    const fn from_columns(code: i16, node: Option<NodeId>) -> Option<Self> {
+        match (code, node) {
+            (1, None) => Some(Self::Invitation),
+            (2, None) => Some(Self::PasswordReset),
+            (3, Some(approval)) => Some(Self::Undo(approval)),
             _ => None,
         }
     }
@@ -58,6 +62,7 @@ impl Read<'_> {
             i64,
             Db<Timestamp>,
             Option<Db<Timestamp>>,
+            Option<Db<NodeId>>,
         );
         let row: Option<Row> = on!(&mut *self.connection, c => mailed_links::table
             .filter(mailed_links::id.eq(Db(id)))
@@ -65,7 +70,7 @@ impl Read<'_> {
                 mailed_links::user_id, mailed_links::kind, mailed_links::secret_digest,
                 mailed_links::secret_key_id, mailed_links::user_epoch,
                 mailed_links::installation_epoch, mailed_links::expires_at,
-                mailed_links::consumed_at,
+                mailed_links::consumed_at, mailed_links::node_id,
             ))
             .get_result(c)
             .optional()?);
@@ -73,7 +78,7 @@ impl Read<'_> {
             Ok(MailedLink {
                 id,
                 user_id: row.0.0,
-                kind: LinkKind::from_code(row.1)
+                kind: LinkKind::from_columns(row.1, opt(row.8))
                     .ok_or_else(|| StoreError::Corrupt("the kind of a mailed link".to_owned()))?,
                 digest: KeyedDigest {
                     digest: row.2.0,
@@ -103,11 +108,12 @@ impl Write<'_> {
             .keys()
             .digest(TokenKind::MailedLink, id.as_bytes(), &secret);
         let installation_epoch = self.installation_epoch()?;
-        let now = self.now();
+        let (now, (code, node)) = (self.now(), kind.columns());
         on!(&mut *self.connection, c => diesel::insert_into(mailed_links::table).values((
             mailed_links::id.eq(Db(id)),
             mailed_links::user_id.eq(Db(user)),
-            mailed_links::kind.eq(kind.code()),
+            mailed_links::kind.eq(code),
+            mailed_links::node_id.eq(node.map(Db)),
             mailed_links::secret_digest.eq(Db(stored.digest)),
             mailed_links::secret_key_id.eq(stored.key_id),
             mailed_links::user_epoch.eq(user_epoch),

@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use curfew_policy::lifetime::{AccessTokenPlan, Caps, Credential, ExpiresAt};
+use curfew_policy::lifetime::{AccessTokenPlan, Caps, Credential, ExpiresAt, LifetimeRefusal};
+use curfew_policy::limits::BoundSince;
 use curfew_policy::liveness::{DeadBecause, Owner};
 use curfew_policy::status::{NodeKind, OwnerStatus};
 use curfew_protocol::{
@@ -59,8 +60,8 @@ pub enum MintRefusal {
     Dead(DeadBecause),
     /// The client's registration moved on while the request was under way.
     ClientChanged,
-    /// There is no second left to live.
-    NoLifetime,
+    /// It may not live as it should.
+    Lifetime(LifetimeRefusal),
 }
 
 /// Either the end of it, or the batch could not use the hint.
@@ -119,12 +120,12 @@ fn token_end(mint: &ClientTokenMint, grant: &NodeChain, now: Timestamp) -> Optio
     }
     let unhindered = mint.plan.expires_at(
         now,
-        grant.limits.access_token,
+        grant.facts.limits.access_token,
         Timestamp::from_seconds(i64::MAX),
     );
     let end = mint
         .plan
-        .expires_at(now, grant.limits.access_token, alive.expires_at());
+        .expires_at(now, grant.facts.limits.access_token, alive.expires_at());
     // A grant near its end would cut the token short; a fresh one will not.
     (end == unhindered).then_some(end.ok()).flatten()
 }
@@ -197,13 +198,15 @@ impl Write<'_> {
                 Owner::Tenant,
             ))));
         };
-        let Ok(grant_end) =
-            mint.plan
+        let grant_end =
+            match mint
+                .plan
                 .rules
                 .expires_at(Credential::ClientGrant, now, Caps::default())
-        else {
-            return Ok(Err(MintRefusal::NoLifetime));
-        };
+            {
+                Ok(end) => end,
+                Err(refusal) => return Ok(Err(MintRefusal::Lifetime(refusal))),
+            };
         let id = self.node_insert(&NewNode {
             kind: NodeKind::ClientGrant,
             birth,
@@ -211,16 +214,17 @@ impl Write<'_> {
             parent_token: None,
             session_id: None,
             expires_at: grant_end,
+            actor: None,
         })?;
         let Some(grant) = self.node_chain(id)? else {
             return Err(StoreError::Corrupt("a node vanished".to_owned()));
         };
         let expires_at =
             mint.plan
-                .expires_at(now, grant.limits.access_token, grant.facts.expires_at);
+                .expires_at(now, grant.facts.limits.access_token, grant.facts.expires_at);
         Ok(expires_at
             .map(|end| (end, grant))
-            .map_err(|_| MintRefusal::NoLifetime))
+            .map_err(MintRefusal::Lifetime))
     }
 
     /// The epochs of now, for a node about to be born. `None` when the tenant is not active.
@@ -241,6 +245,9 @@ impl Write<'_> {
             era: tenant.era,
             user,
             client,
+            bound_since: BoundSince::default(),
+            authenticated_at: None,
+            parent_client: None,
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! A node as one look-up finds it, with everything that bears on its life: a fixed number of joins, however deep the chain is.
 
+use curfew_policy::limits::{BoundSince, TenantLimits};
 use curfew_policy::liveness::{Alive, DeadBecause, NodeFacts, OwnerFacts, judge_node};
 use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
 use curfew_protocol::{ClientKey, Lifetime, NodeId, TenantId, Timestamp, UserId};
@@ -23,7 +24,11 @@ pub struct NodeChain {
     pub client: Option<NodeClient>,
     pub session_id: Option<NodeId>,
     pub era: i64,
-    pub limits: TenantLimits,
+    pub created_at: Timestamp,
+    /// When the person last proved who they are.
+    pub authenticated_at: Option<Timestamp>,
+    /// Who acts for the user, as JSON: the act claim.
+    pub actor: Option<String>,
     pub facts: NodeFacts,
 }
 
@@ -39,27 +44,6 @@ pub struct NodeClient {
     pub key: ClientKey,
     pub client_id: String,
     pub epoch: i64,
-}
-
-/// The tenant's maxima for one era.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct TenantLimits {
-    pub access_token: Option<Lifetime>,
-    pub refresh_family: Option<Lifetime>,
-    pub session: Option<Lifetime>,
-    pub approval: Option<Lifetime>,
-}
-
-impl TenantLimits {
-    /// The maximum for a node of `kind`.
-    pub const fn for_node(&self, kind: NodeKind) -> Option<Lifetime> {
-        match kind {
-            NodeKind::Session => self.session,
-            NodeKind::Approval => self.approval,
-            NodeKind::Family => self.refresh_family,
-            NodeKind::ClientGrant => None,
-        }
-    }
 }
 
 /// Seconds of a column as a lifetime; the schema keeps them positive.
@@ -81,9 +65,50 @@ pub struct NodeLife {
     pub tenant_id: TenantId,
     pub user: Option<NodeUser>,
     pub client: Option<NodeClient>,
-    pub limits: TenantLimits,
+    pub authenticated_at: Option<Timestamp>,
+    pub actor: Option<String>,
     pub facts: NodeFacts,
 }
+
+/// The tenant's maxima in the order of [`TenantLimits`].
+pub(crate) type LimitColumns = (
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+);
+
+/// In the order of [`LimitColumns`].
+macro_rules! limit_columns {
+    () => {
+        (
+            limit_eras::access_token,
+            limit_eras::refresh_family,
+            limit_eras::session,
+            limit_eras::approval,
+            limit_eras::personal_access_token,
+        )
+    };
+}
+
+pub(crate) fn tenant_limits(columns: LimitColumns) -> TenantLimits {
+    TenantLimits {
+        access_token: lifetime(columns.0),
+        refresh_family: lifetime(columns.1),
+        session: lifetime(columns.2),
+        approval: lifetime(columns.3),
+        personal_access_token: lifetime(columns.4),
+    }
+}
+
+type SinceColumns = (
+    Option<Db<Timestamp>>,
+    Option<Db<Timestamp>>,
+    Option<Db<Timestamp>>,
+    Option<Db<Timestamp>>,
+    Option<Db<Timestamp>>,
+);
 
 #[derive(Queryable)]
 pub(crate) struct LifeColumns {
@@ -95,7 +120,9 @@ pub(crate) struct LifeColumns {
     tenant_epoch: i64,
     user_epoch: Option<i64>,
     client_epoch: Option<i64>,
-    created_at: Db<Timestamp>,
+    bound_since: SinceColumns,
+    authenticated_at: Option<Db<Timestamp>>,
+    actor: Option<String>,
     expires_at: Db<Timestamp>,
     ended_cause: Option<Db<DeathCause>>,
     owners: OwnerColumns,
@@ -105,7 +132,7 @@ pub(crate) struct LifeColumns {
 pub(crate) struct OwnerColumns {
     installation_epoch: i64,
     tenant: (Db<OwnerStatus>, i64),
-    limits: (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+    limits: LimitColumns,
     user: Option<(Db<UserStatus>, i64, String)>,
     client: Option<(Db<OwnerStatus>, i64, String)>,
     session_idle_at: Option<Db<Timestamp>>,
@@ -123,18 +150,21 @@ macro_rules! life_columns {
             nodes::tenant_epoch,
             nodes::user_epoch,
             nodes::client_epoch,
-            nodes::created_at,
+            (
+                nodes::access_token_since,
+                nodes::refresh_family_since,
+                nodes::session_since,
+                nodes::approval_since,
+                nodes::personal_access_token_since,
+            ),
+            nodes::authenticated_at,
+            nodes::actor,
             nodes::expires_at,
             nodes::ended_cause,
             (
                 installation::epoch,
                 (tenants::status, tenants::epoch),
-                (
-                    limit_eras::access_token,
-                    limit_eras::refresh_family,
-                    limit_eras::session,
-                    limit_eras::approval,
-                ),
+                limit_columns!(),
                 (users::status, users::epoch, users::username).nullable(),
                 (clients::status, clients::epoch, clients::client_id).nullable(),
                 sessions::idle_at.nullable(),
@@ -149,13 +179,20 @@ pub(crate) struct PlaceColumns {
     id: Db<NodeId>,
     session_id: Option<Db<NodeId>>,
     era: i64,
+    created_at: Db<Timestamp>,
     tenant_slug: String,
 }
 
 /// In the order of [`PlaceColumns`].
 macro_rules! place_columns {
     () => {
-        (nodes::id, nodes::session_id, nodes::era, tenants::slug)
+        (
+            nodes::id,
+            nodes::session_id,
+            nodes::era,
+            nodes::created_at,
+            tenants::slug,
+        )
     };
 }
 
@@ -176,25 +213,26 @@ macro_rules! with_owners {
     };
 }
 
-pub(crate) use {life_columns, place_columns, with_owners};
+pub(crate) use {life_columns, limit_columns, place_columns, with_owners};
 
 impl From<LifeColumns> for NodeLife {
     fn from(node: LifeColumns) -> Self {
         let owners = node.owners;
-        let limits = TenantLimits {
-            access_token: lifetime(owners.limits.0),
-            refresh_family: lifetime(owners.limits.1),
-            session: lifetime(owners.limits.2),
-            approval: lifetime(owners.limits.3),
-        };
+        let since = node.bound_since;
         let (tenant_status, tenant_epoch) = owners.tenant;
         let user = node.user_id.zip(owners.user);
         let client = node.client_id.zip(owners.client);
         let facts = NodeFacts {
-            created_at: node.created_at.0,
             expires_at: node.expires_at.0,
             ended: opt(node.ended_cause),
-            limit: limits.for_node(node.kind.0),
+            limits: tenant_limits(owners.limits),
+            bound_since: BoundSince {
+                access_token: opt(since.0),
+                refresh_family: opt(since.1),
+                session: opt(since.2),
+                approval: opt(since.3),
+                personal_access_token: opt(since.4),
+            },
             session_idle_at: opt(owners.session_idle_at),
             installation_epoch_now: owners.installation_epoch,
             installation_epoch_at_birth: node.installation_epoch,
@@ -227,7 +265,8 @@ impl From<LifeColumns> for NodeLife {
                 client_id,
                 epoch,
             }),
-            limits,
+            authenticated_at: opt(node.authenticated_at),
+            actor: node.actor,
             facts,
         }
     }
@@ -245,7 +284,9 @@ impl NodeChain {
             client: life.client,
             session_id: opt(place.session_id),
             era: place.era,
-            limits: life.limits,
+            created_at: place.created_at.0,
+            authenticated_at: life.authenticated_at,
+            actor: life.actor,
             facts: life.facts,
         }
     }

@@ -5,6 +5,7 @@
 //! binding parent, so none slips past.
 
 use curfew_policy::lifetime::ExpiresAt;
+use curfew_policy::limits::{BoundSince, LimitKind};
 use curfew_policy::status::{DeathCause, NodeKind};
 use curfew_protocol::{ClientKey, NodeId, TenantId, Timestamp, TokenId, UserId};
 use diesel::prelude::*;
@@ -14,11 +15,13 @@ use crate::context::Write;
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::on;
-use crate::schema::nodes;
+use crate::schema::{clients, nodes};
+use crate::tokens::TokenChain;
 
-pub use crate::node_chain::{NodeChain, NodeClient, NodeLife, NodeUser, TenantLimits};
+pub use crate::node_chain::{NodeChain, NodeClient, NodeLife, NodeUser};
+pub use curfew_policy::limits::TenantLimits;
 
-/// The owners of a new node, with the epochs that it will remember.
+/// The owners of a new node with the epochs that it will remember, and what it inherits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Birth {
     pub tenant_id: TenantId,
@@ -27,6 +30,60 @@ pub struct Birth {
     pub era: i64,
     pub user: Option<(UserId, i64)>,
     pub client: Option<(ClientKey, i64)>,
+    /// Since when the tenant's maxima bind what binds it.
+    pub bound_since: BoundSince,
+    /// When the person last proved who they are.
+    pub authenticated_at: Option<Timestamp>,
+    /// The client of what binds it, when that may be another one.
+    pub parent_client: Option<ClientKey>,
+}
+
+impl Birth {
+    /// Below a node that binds: under the epochs and the era that the node remembers, so that whatever killed it meanwhile kills the
+    /// child as well.
+    pub fn below(parent: &NodeChain) -> Self {
+        let facts = &parent.facts;
+        let user = parent.user.as_ref().zip(facts.user.as_ref());
+        let client = parent.client.as_ref().zip(facts.client.as_ref());
+        Self {
+            tenant_id: parent.tenant_id,
+            installation_epoch: facts.installation_epoch_at_birth,
+            tenant_epoch: facts.tenant.epoch_at_birth,
+            era: parent.era,
+            user: user.map(|(user, facts)| (user.id, facts.epoch_at_birth)),
+            client: client.map(|(client, facts)| (client.key, facts.epoch_at_birth)),
+            bound_since: facts.bound_since,
+            authenticated_at: parent.authenticated_at,
+            parent_client: client.map(|(client, _)| client.key),
+        }
+    }
+
+    /// Below a token, which binds what it begets.
+    pub fn below_token(token: &TokenChain) -> Self {
+        let born = (Some(token.facts.limit), token.facts.created_at);
+        let below = Self::below(&token.node);
+        Self {
+            bound_since: below.bound_since.and(born.0, born.1),
+            ..below
+        }
+    }
+
+    /// Below a node of which only the provenance is kept: its owners and their epochs, but none of its limits. `era` is the tenant's
+    /// present one.
+    pub fn recorded_below(parent: &NodeChain, era: i64) -> Self {
+        Self {
+            era,
+            bound_since: BoundSince::default(),
+            parent_client: None,
+            ..Self::below(parent)
+        }
+    }
+
+    /// For another client than the parent's, or for none.
+    #[must_use]
+    pub const fn for_client(self, client: Option<(ClientKey, i64)>) -> Self {
+        Self { client, ..self }
+    }
 }
 
 /// What a node hangs on.
@@ -42,7 +99,7 @@ pub enum Ancestor {
 
 /// A node to be stored.
 #[derive(Clone, Copy, Debug)]
-pub struct NewNode {
+pub struct NewNode<'a> {
     pub kind: NodeKind,
     pub birth: Birth,
     pub ancestor: Ancestor,
@@ -50,30 +107,45 @@ pub struct NewNode {
     /// The browser session whose idle end binds it; a session binds itself.
     pub session_id: Option<NodeId>,
     pub expires_at: ExpiresAt,
+    /// Who acts for the user, as JSON: the act claim.
+    pub actor: Option<&'a str>,
 }
 
 impl Write<'_> {
     /// Stores a node. The caller has judged its ancestor in this transaction; on PostgreSQL the binding parent is held
     /// until the commit, so that a kill running at the same time either sees the child or waits for it.
-    pub fn node_insert(&mut self, new: &NewNode) -> Result<NodeId, StoreError> {
+    pub fn node_insert(&mut self, new: &NewNode<'_>) -> Result<NodeId, StoreError> {
         let id = NodeId::ordered(self.millis(), self.entropy());
         let (parent, recorded) = match new.ancestor {
             Ancestor::None => (None, None),
             Ancestor::Binding { id, expires_at } => (Some((id, expires_at)), None),
             Ancestor::Recorded(id) => (None, Some(id)),
         };
+        let birth = new.birth;
+        let parent_client = birth
+            .parent_client
+            .filter(|key| parent.is_some() && birth.client.map(|(own, _)| own) != Some(*key));
         if let (Some((parent, _)), AnyConnection::Postgres(c)) = (parent, &mut *self.connection) {
             nodes::table
                 .filter(nodes::id.eq(Db(parent)))
                 .select(nodes::id)
                 .for_share()
                 .execute(c)?;
+            if let Some(key) = parent_client {
+                clients::table
+                    .filter(clients::id.eq(Db(key)))
+                    .select(clients::id)
+                    .for_share()
+                    .execute(c)?;
+            }
         }
         let session_id = match new.kind {
             NodeKind::Session => Some(id),
             _ => new.session_id,
         };
-        let birth = new.birth;
+        let since = birth
+            .bound_since
+            .and(LimitKind::of_node(new.kind), self.now());
         let values = (
             (
                 nodes::id.eq(Db(id)),
@@ -85,6 +157,7 @@ impl Write<'_> {
                 nodes::parent_expires_at.eq(parent.map(|(_, end)| Db(end))),
                 nodes::recorded_parent_id.eq(recorded.map(Db)),
                 nodes::parent_token_id.eq(new.parent_token.map(Db)),
+                nodes::parent_client_id.eq(parent_client.map(Db)),
                 nodes::session_id.eq(session_id.map(Db)),
             ),
             (
@@ -95,6 +168,15 @@ impl Write<'_> {
                 nodes::era.eq(birth.era),
                 nodes::created_at.eq(Db(self.now())),
                 nodes::expires_at.eq(Db(new.expires_at.timestamp())),
+                nodes::authenticated_at.eq(birth.authenticated_at.map(Db)),
+                nodes::actor.eq(new.actor),
+            ),
+            (
+                nodes::access_token_since.eq(since.access_token.map(Db)),
+                nodes::refresh_family_since.eq(since.refresh_family.map(Db)),
+                nodes::session_since.eq(since.session.map(Db)),
+                nodes::approval_since.eq(since.approval.map(Db)),
+                nodes::personal_access_token_since.eq(since.personal_access_token.map(Db)),
             ),
         );
         on!(&mut *self.connection, c => diesel::insert_into(nodes::table).values(values).execute(c)?);
@@ -136,6 +218,25 @@ impl Write<'_> {
             level = children.into_iter().map(|id| id.0).collect();
         }
         Ok(total)
+    }
+
+    /// Pushes the death of a client down to what hangs on its nodes in the name of other clients. The client's row was changed in this
+    /// transaction already, so whoever begets such a node meanwhile waits, and then finds the client dead.
+    pub(crate) fn node_end_below_client(&mut self, client: ClientKey) -> Result<usize, StoreError> {
+        let now = self.now();
+        let ended: Vec<Db<NodeId>> = on!(&mut *self.connection, c => diesel::update(
+            nodes::table.filter(
+                nodes::parent_client_id.eq(Db(client)).and(nodes::ended_at.is_null()),
+            ),
+        )
+        .set((
+            nodes::ended_at.eq(Db(now)),
+            nodes::ended_cause.eq(Db(DeathCause::AncestorDied)),
+        ))
+        .returning(nodes::id)
+        .get_results(c)?);
+        let count = ended.len();
+        Ok(count + self.node_end_below(ended.into_iter().map(|id| id.0).collect())?)
     }
 
     /// Ends every living node of `kind` that a user has with a client: the consent is withdrawn.

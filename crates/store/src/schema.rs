@@ -4,6 +4,7 @@ diesel::table! {
     installation (id) {
         id -> SmallInt,
         epoch -> BigInt,
+        device_flow -> Bool,
         created_at -> BigInt,
     }
 }
@@ -23,6 +24,7 @@ diesel::table! {
         status -> SmallInt,
         epoch -> BigInt,
         era -> BigInt,
+        device_flow -> Bool,
         created_at -> BigInt,
     }
 }
@@ -35,6 +37,7 @@ diesel::table! {
         refresh_family -> Nullable<BigInt>,
         session -> Nullable<BigInt>,
         approval -> Nullable<BigInt>,
+        personal_access_token -> Nullable<BigInt>,
     }
 }
 
@@ -107,6 +110,7 @@ diesel::table! {
         description -> Text,
         resource_server_id -> Nullable<Binary>,
         max_lifetime -> Nullable<BigInt>,
+        personal -> Bool,
     }
 }
 
@@ -132,6 +136,7 @@ diesel::table! {
         resources -> Text,
         implicit_consent -> Bool,
         session_bound -> Bool,
+        restricted -> Bool,
         access_token_lifetime -> Nullable<BigInt>,
         refresh_lifetime -> Nullable<BigInt>,
         created_at -> BigInt,
@@ -150,6 +155,7 @@ diesel::table! {
         parent_expires_at -> Nullable<BigInt>,
         recorded_parent_id -> Nullable<Binary>,
         parent_token_id -> Nullable<Binary>,
+        parent_client_id -> Nullable<Binary>,
         session_id -> Nullable<Binary>,
         installation_epoch -> BigInt,
         tenant_epoch -> BigInt,
@@ -158,6 +164,13 @@ diesel::table! {
         link_epoch -> Nullable<BigInt>,
         provider_epoch -> Nullable<BigInt>,
         era -> BigInt,
+        access_token_since -> Nullable<BigInt>,
+        refresh_family_since -> Nullable<BigInt>,
+        session_since -> Nullable<BigInt>,
+        approval_since -> Nullable<BigInt>,
+        personal_access_token_since -> Nullable<BigInt>,
+        authenticated_at -> Nullable<BigInt>,
+        actor -> Nullable<Text>,
         created_at -> BigInt,
         expires_at -> BigInt,
         ended_at -> Nullable<BigInt>,
@@ -183,6 +196,9 @@ diesel::table! {
         scopes -> Text,
         audiences -> Text,
         basis -> SmallInt,
+        requested_lifetime -> Nullable<BigInt>,
+        device_ip -> Nullable<Text>,
+        device_user_agent -> Nullable<Text>,
     }
 }
 
@@ -236,6 +252,56 @@ diesel::table! {
 }
 
 diesel::table! {
+    client_members (client_id, user_id) {
+        client_id -> Binary,
+        user_id -> Binary,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    personal_access_tokens (node_id) {
+        node_id -> Binary,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    device_codes (id) {
+        id -> Binary,
+        tenant_id -> Binary,
+        client_id -> Binary,
+        client_epoch -> BigInt,
+        installation_epoch -> BigInt,
+        secret_digest -> Binary,
+        secret_key_id -> SmallInt,
+        code_challenge -> Nullable<Text>,
+        poll_interval -> BigInt,
+        polled_at -> Nullable<BigInt>,
+        approval_id -> Nullable<Binary>,
+        approval_expires_at -> Nullable<BigInt>,
+        denied_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        consumed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    device_requests (device_code_id) {
+        device_code_id -> Binary,
+        user_code_digest -> Binary,
+        user_code_key_id -> SmallInt,
+        scopes -> Text,
+        audiences -> Text,
+        requested_lifetime -> Nullable<BigInt>,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     consents (user_id, client_id) {
         user_id -> Binary,
         client_id -> Binary,
@@ -253,6 +319,7 @@ diesel::table! {
         id -> Binary,
         user_id -> Binary,
         kind -> SmallInt,
+        node_id -> Nullable<Binary>,
         secret_digest -> Binary,
         secret_key_id -> SmallInt,
         user_epoch -> BigInt,
@@ -333,6 +400,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     families,
     tokens,
     codes,
+    client_members,
+    personal_access_tokens,
+    device_codes,
+    device_requests,
     consents,
     mailed_links,
     bootstraps,

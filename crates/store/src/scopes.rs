@@ -19,9 +19,17 @@ pub struct Scope {
     pub resource_server: Option<ResourceServerKey>,
     /// No token that carries the scope lives longer.
     pub max_lifetime: Option<Lifetime>,
+    /// May people put it into their personal access tokens?
+    pub personal: bool,
 }
 
-type Row = (String, String, Option<Db<ResourceServerKey>>, Option<i64>);
+type Row = (
+    String,
+    String,
+    Option<Db<ResourceServerKey>>,
+    Option<i64>,
+    bool,
+);
 
 fn scope(row: Row) -> Scope {
     Scope {
@@ -29,6 +37,7 @@ fn scope(row: Row) -> Scope {
         description: row.1,
         resource_server: opt(row.2),
         max_lifetime: lifetime(row.3),
+        personal: row.4,
     }
 }
 
@@ -42,6 +51,7 @@ macro_rules! scope_query {
                 scopes::description,
                 scopes::resource_server_id,
                 scopes::max_lifetime,
+                scopes::personal,
             ))
     };
 }
@@ -70,6 +80,7 @@ impl Write<'_> {
             scopes::description.eq(&scope.description),
             scopes::resource_server_id.eq(scope.resource_server.map(Db)),
             scopes::max_lifetime.eq(scope.max_lifetime.map(Lifetime::seconds)),
+            scopes::personal.eq(scope.personal),
         )).execute(c)?);
         Ok(())
     }
@@ -82,6 +93,7 @@ impl Write<'_> {
         .set((
             scopes::description.eq(&scope.description),
             scopes::max_lifetime.eq(scope.max_lifetime.map(Lifetime::seconds)),
+            scopes::personal.eq(scope.personal),
         ))
         .execute(c)?);
         Ok(changed == 1)

@@ -124,6 +124,7 @@ impl Write<'_> {
             parent_token: None,
             session_id: None,
             expires_at: new.expires_at,
+            actor: None,
         })?;
         let secret = self.secret();
         let stored = self

@@ -1,5 +1,6 @@
 //! Tenants and their maximum lifetimes.
 
+use curfew_policy::limits::TenantLimits;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{Lifetime, TenantId};
 use diesel::prelude::*;
@@ -7,7 +8,7 @@ use diesel::prelude::*;
 use crate::context::{Read, Write};
 use crate::db::{Db, Deleted};
 use crate::error::StoreError;
-use crate::node_chain::{TenantLimits, lifetime};
+use crate::node_chain::{LimitColumns, limit_columns, tenant_limits};
 use crate::on;
 use crate::schema::{limit_eras, tenants};
 
@@ -19,12 +20,22 @@ pub struct Tenant {
     pub status: OwnerStatus,
     pub epoch: i64,
     pub era: i64,
+    /// May devices be approved here?
+    pub device_flow: bool,
     pub limits: TenantLimits,
 }
 
 type Row = (
-    (Db<TenantId>, String, String, Db<OwnerStatus>, i64, i64),
-    (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+    (
+        Db<TenantId>,
+        String,
+        String,
+        Db<OwnerStatus>,
+        i64,
+        i64,
+        bool,
+    ),
+    LimitColumns,
 );
 
 fn tenant((own, limits): Row) -> Tenant {
@@ -35,12 +46,8 @@ fn tenant((own, limits): Row) -> Tenant {
         status: own.3.0,
         epoch: own.4,
         era: own.5,
-        limits: TenantLimits {
-            access_token: lifetime(limits.0),
-            refresh_family: lifetime(limits.1),
-            session: lifetime(limits.2),
-            approval: lifetime(limits.3),
-        },
+        device_flow: own.6,
+        limits: tenant_limits(limits),
     }
 }
 
@@ -60,13 +67,9 @@ macro_rules! tenant_query {
                     tenants::status,
                     tenants::epoch,
                     tenants::era,
+                    tenants::device_flow,
                 ),
-                (
-                    limit_eras::access_token,
-                    limit_eras::refresh_family,
-                    limit_eras::session,
-                    limit_eras::approval,
-                ),
+                limit_columns!(),
             ))
     };
 }
@@ -105,6 +108,7 @@ impl Write<'_> {
                 tenants::status.eq(Db(OwnerStatus::Active)),
                 tenants::epoch.eq(1_i64),
                 tenants::era.eq(1_i64),
+                tenants::device_flow.eq(true),
                 tenants::created_at.eq(Db(now)),
             )).execute(c)?;
             diesel::insert_into(limit_eras::table)
@@ -117,6 +121,13 @@ impl Write<'_> {
     pub fn tenant_rename(&mut self, id: TenantId, name: &str) -> Result<(), StoreError> {
         on!(&mut *self.connection, c => diesel::update(tenants::table.filter(tenants::id.eq(Db(id))))
             .set(tenants::name.eq(name)).execute(c)?);
+        Ok(())
+    }
+
+    /// Throws the tenant's switch of the device flow.
+    pub fn tenant_set_device_flow(&mut self, id: TenantId, on: bool) -> Result<(), StoreError> {
+        on!(&mut *self.connection, c => diesel::update(tenants::table.filter(tenants::id.eq(Db(id))))
+            .set(tenants::device_flow.eq(on)).execute(c)?);
         Ok(())
     }
 
@@ -147,15 +158,11 @@ impl Write<'_> {
                 limit_eras::refresh_family.eq(seconds(limits.refresh_family)),
                 limit_eras::session.eq(seconds(limits.session)),
                 limit_eras::approval.eq(seconds(limits.approval)),
+                limit_eras::personal_access_token.eq(seconds(limits.personal_access_token)),
             )
         };
         for (old_era, old) in self.limit_eras(tenant.id)? {
-            let cut = TenantLimits {
-                access_token: smaller(old.access_token, new.access_token),
-                refresh_family: smaller(old.refresh_family, new.refresh_family),
-                session: smaller(old.session, new.session),
-                approval: smaller(old.approval, new.approval),
-            };
+            let cut = old.smaller(new);
             if cut != old {
                 on!(&mut *self.connection, c => diesel::update(limit_eras::table.filter(
                     limit_eras::tenant_id.eq(Db(tenant.id)).and(limit_eras::era.eq(old_era)),
@@ -176,34 +183,15 @@ impl Write<'_> {
     }
 
     fn limit_eras(&mut self, tenant: TenantId) -> Result<Vec<(i64, TenantLimits)>, StoreError> {
-        type EraRow = (i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+        type EraRow = (i64, LimitColumns);
         let rows: Vec<EraRow> = on!(&mut *self.connection, c => limit_eras::table
             .filter(limit_eras::tenant_id.eq(Db(tenant)))
-            .select((
-                limit_eras::era, limit_eras::access_token, limit_eras::refresh_family,
-                limit_eras::session, limit_eras::approval,
-            ))
+            .select((limit_eras::era, limit_columns!()))
             .load(c)?);
         Ok(rows
             .into_iter()
-            .map(|row| {
-                let limits = TenantLimits {
-                    access_token: lifetime(row.1),
-                    refresh_family: lifetime(row.2),
-                    session: lifetime(row.3),
-                    approval: lifetime(row.4),
-                };
-                (row.0, limits)
-            })
+            .map(|(era, limits)| (era, tenant_limits(limits)))
             .collect())
-    }
-}
-
-fn smaller(old: Option<Lifetime>, new: Option<Lifetime>) -> Option<Lifetime> {
-    match (old, new) {
-        (Some(old), Some(new)) => Some(old.min(new)),
-        (Some(only), None) | (None, Some(only)) => Some(only),
-        (None, None) => None,
     }
 }
 

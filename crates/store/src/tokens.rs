@@ -1,6 +1,7 @@
 //! Access tokens: many, each on one node.
 
 use curfew_policy::lifetime::ExpiresAt;
+use curfew_policy::limits::LimitKind;
 use curfew_policy::liveness::{Alive, DeadBecause, TokenFacts, judge_token};
 use curfew_policy::status::DeathCause;
 use curfew_protocol::{
@@ -14,7 +15,7 @@ use crate::db::{Db, Json, opt};
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
 use crate::node_chain::{
-    LifeColumns, NodeChain, PlaceColumns, life_columns, place_columns, with_owners,
+    LifeColumns, NodeChain, PlaceColumns, life_columns, limit_columns, place_columns, with_owners,
 };
 use crate::on;
 use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, tokens, users};
@@ -80,7 +81,7 @@ fn chain((token, life, place): ChainRow) -> TokenChain {
             created_at: token.created_at.0,
             expires_at: token.expires_at.0,
             ended: opt(token.ended_cause),
-            limit: node.limits.access_token,
+            limit: LimitKind::of_token_on(node.kind),
         },
         node,
     }
@@ -164,11 +165,17 @@ impl Read<'_> {
 impl Write<'_> {
     /// Mints and stores a token. The caller has judged the node in this transaction.
     pub fn token_insert(&mut self, new: &NewToken) -> Result<(TokenId, OpaqueToken), StoreError> {
+        self.token_insert_as(TokenKind::AccessToken, new)
+    }
+
+    pub(crate) fn token_insert_as(
+        &mut self,
+        kind: TokenKind,
+        new: &NewToken,
+    ) -> Result<(TokenId, OpaqueToken), StoreError> {
         let id = TokenId::ordered(self.millis(), self.entropy());
         let secret = self.secret();
-        let stored = self
-            .keys()
-            .digest(TokenKind::AccessToken, id.as_bytes(), &secret);
+        let stored = self.keys().digest(kind, id.as_bytes(), &secret);
         let now = self.now();
         on!(&mut *self.connection, c => diesel::insert_into(tokens::table)
             .values((
@@ -183,10 +190,7 @@ impl Write<'_> {
                 tokens::expires_at.eq(Db(new.expires_at.timestamp())),
             ))
             .execute(c)?);
-        Ok((
-            id,
-            OpaqueToken::new(TokenKind::AccessToken, *id.as_bytes(), secret),
-        ))
+        Ok((id, OpaqueToken::new(kind, *id.as_bytes(), secret)))
     }
 
     /// Ends one token. False when it was over already.

@@ -2,6 +2,8 @@
 CREATE TABLE installation (
     id SMALLINT NOT NULL PRIMARY KEY CHECK (id = 1),
     epoch BIGINT NOT NULL CHECK (epoch >= 1),
+    -- The kill switch of the device flow.
+    device_flow BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL
 );
 
@@ -18,6 +20,7 @@ CREATE TABLE tenants (
     status SMALLINT NOT NULL CHECK (status IN (1, 3, 4)),
     epoch BIGINT NOT NULL CHECK (epoch >= 1),
     era BIGINT NOT NULL CHECK (era >= 1),
+    device_flow BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX tenants_slug ON tenants (slug) WHERE status <> 4;
@@ -31,6 +34,7 @@ CREATE TABLE limit_eras (
     refresh_family BIGINT CHECK (refresh_family > 0),
     session BIGINT CHECK (session > 0),
     approval BIGINT CHECK (approval > 0),
+    personal_access_token BIGINT CHECK (personal_access_token > 0),
     PRIMARY KEY (tenant_id, era)
 ) WITHOUT ROWID;
 
@@ -106,6 +110,8 @@ CREATE TABLE scopes (
     description TEXT NOT NULL,
     resource_server_id BLOB REFERENCES resource_servers (id),
     max_lifetime BIGINT CHECK (max_lifetime > 0),
+    -- May people put it into their personal access tokens?
+    personal BOOLEAN NOT NULL,
     PRIMARY KEY (tenant_id, name)
 ) WITHOUT ROWID;
 
@@ -130,6 +136,8 @@ CREATE TABLE clients (
     resources TEXT NOT NULL,
     implicit_consent BOOLEAN NOT NULL,
     session_bound BOOLEAN NOT NULL,
+    -- Only its members may use it.
+    restricted BOOLEAN NOT NULL,
     access_token_lifetime BIGINT CHECK (access_token_lifetime > 0),
     refresh_lifetime BIGINT CHECK (refresh_lifetime > 0),
     created_at BIGINT NOT NULL,
@@ -140,11 +148,20 @@ CREATE TABLE clients (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX clients_client_id ON clients (client_id) WHERE status <> 4;
 
--- The chain of life: session (1), approval (2), family (3), client grant (4). A node remembers the epochs of its birth and never
--- outlives its binding parent; a recorded parent is provenance only.
+-- Who may use a restricted client.
+CREATE TABLE client_members (
+    client_id BLOB NOT NULL REFERENCES clients (id),
+    user_id BLOB NOT NULL REFERENCES users (id),
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (client_id, user_id)
+) WITHOUT ROWID;
+
+-- The chain of life: session (1), approval (2), family (3), client grant (4), personal access token (5), exchange (6). A node remembers
+-- the epochs of its birth and never outlives its binding parent; a recorded parent is provenance only. The columns that end in
+-- _since are the births of the oldest of each kind that bind it, which the tenant's maxima are counted from.
 CREATE TABLE nodes (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    kind SMALLINT NOT NULL CHECK (kind IN (1, 2, 3, 4)),
+    kind SMALLINT NOT NULL CHECK (kind IN (1, 2, 3, 4, 5, 6)),
     tenant_id BLOB NOT NULL,
     user_id BLOB REFERENCES users (id),
     client_id BLOB REFERENCES clients (id),
@@ -153,6 +170,8 @@ CREATE TABLE nodes (
     parent_expires_at BIGINT,
     recorded_parent_id BLOB,
     parent_token_id BLOB,
+    -- The client of the binding parent, where it is another one: when it dies, death is pushed down from there.
+    parent_client_id BLOB REFERENCES clients (id),
     session_id BLOB,
     installation_epoch BIGINT NOT NULL,
     tenant_epoch BIGINT NOT NULL,
@@ -161,6 +180,15 @@ CREATE TABLE nodes (
     link_epoch BIGINT,
     provider_epoch BIGINT,
     era BIGINT NOT NULL,
+    access_token_since BIGINT,
+    refresh_family_since BIGINT,
+    session_since BIGINT,
+    approval_since BIGINT,
+    personal_access_token_since BIGINT,
+    -- When the person last proved who they are; what is derived inherits it.
+    authenticated_at BIGINT,
+    -- Who acts for whom, as the act claim says it (RFC 8693 section 4.1).
+    actor TEXT,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     ended_at BIGINT,
@@ -180,10 +208,18 @@ CREATE TABLE nodes (
     CHECK (kind <> 2 OR (user_id IS NOT NULL AND client_id IS NOT NULL
                          AND (parent_id IS NOT NULL OR recorded_parent_id IS NOT NULL))),
     CHECK (kind <> 3 OR (parent_id IS NOT NULL AND client_id IS NOT NULL)),
-    CHECK (kind <> 4 OR (client_id IS NOT NULL AND user_id IS NULL AND parent_id IS NULL))
+    CHECK (kind <> 4 OR (client_id IS NOT NULL AND user_id IS NULL AND parent_id IS NULL)),
+    CHECK (kind <> 5 OR (user_id IS NOT NULL AND client_id IS NULL
+                         AND (parent_id IS NOT NULL OR recorded_parent_id IS NOT NULL))),
+    CHECK (kind <> 6 OR (parent_id IS NOT NULL AND parent_token_id IS NOT NULL AND client_id IS NOT NULL)),
+    -- Whatever a token begot is bound to the token's node.
+    CHECK (parent_token_id IS NULL OR parent_id IS NOT NULL),
+    CHECK (parent_client_id IS NULL OR parent_id IS NOT NULL),
+    CHECK (kind = 6 OR actor IS NULL)
 ) WITHOUT ROWID;
 CREATE INDEX nodes_parent ON nodes (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX nodes_parent_token ON nodes (parent_token_id) WHERE parent_token_id IS NOT NULL;
+CREATE INDEX nodes_parent_client ON nodes (parent_client_id) WHERE parent_client_id IS NOT NULL;
 CREATE INDEX nodes_user ON nodes (user_id, kind) WHERE user_id IS NOT NULL;
 CREATE INDEX nodes_client ON nodes (client_id, kind) WHERE client_id IS NOT NULL;
 CREATE INDEX nodes_expiry ON nodes (expires_at);
@@ -202,7 +238,13 @@ CREATE TABLE approvals (
     node_id BLOB NOT NULL PRIMARY KEY REFERENCES nodes (id),
     scopes TEXT NOT NULL,
     audiences TEXT NOT NULL,
-    basis SMALLINT NOT NULL CHECK (basis IN (1, 2, 3))
+    -- Asked (1), remembered (2), implicit (3), device (4).
+    basis SMALLINT NOT NULL CHECK (basis IN (1, 2, 3, 4)),
+    -- For a device: the lifetime that it asked for its tokens, and where it asked from.
+    requested_lifetime BIGINT CHECK (requested_lifetime > 0),
+    device_ip TEXT,
+    device_user_agent TEXT,
+    CHECK (basis = 4 OR (requested_lifetime IS NULL AND device_ip IS NULL AND device_user_agent IS NULL))
 ) WITHOUT ROWID;
 
 -- The current generation of a refresh token, and the one before it for the bounded grace window.
@@ -263,6 +305,55 @@ CREATE TABLE codes (
 CREATE INDEX codes_approval ON codes (approval_id);
 CREATE INDEX codes_challenge ON codes (code_challenge);
 
+-- What a person called a token of their own.
+CREATE TABLE personal_access_tokens (
+    node_id BLOB NOT NULL PRIMARY KEY REFERENCES nodes (id),
+    name TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- A device that waits for its approval (RFC 8628), and afterwards what is left of it: enough to tell a replay.
+CREATE TABLE device_codes (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id BLOB NOT NULL REFERENCES tenants (id),
+    client_id BLOB NOT NULL REFERENCES clients (id),
+    client_epoch BIGINT NOT NULL,
+    installation_epoch BIGINT NOT NULL,
+    secret_digest BLOB NOT NULL CHECK (length(secret_digest) = 32),
+    secret_key_id SMALLINT NOT NULL,
+    code_challenge TEXT,
+    poll_interval BIGINT NOT NULL CHECK (poll_interval > 0),
+    polled_at BIGINT,
+    approval_id BLOB,
+    approval_expires_at BIGINT,
+    denied_at BIGINT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    consumed_at BIGINT,
+    FOREIGN KEY (approval_id, approval_expires_at) REFERENCES nodes (id, expires_at),
+    CHECK (expires_at > created_at),
+    CHECK ((approval_id IS NULL) = (approval_expires_at IS NULL)),
+    CHECK (approval_id IS NULL OR denied_at IS NULL),
+    CHECK (consumed_at IS NULL OR approval_id IS NOT NULL)
+) WITHOUT ROWID;
+CREATE INDEX device_codes_client ON device_codes (client_id, expires_at);
+CREATE INDEX device_codes_approval ON device_codes (approval_id) WHERE approval_id IS NOT NULL;
+CREATE INDEX device_codes_expiry ON device_codes (expires_at);
+
+-- What such a device asks for. The row is gone as soon as somebody decided about it, and the user code with it.
+CREATE TABLE device_requests (
+    device_code_id BLOB NOT NULL PRIMARY KEY REFERENCES device_codes (id),
+    user_code_digest BLOB NOT NULL CHECK (length(user_code_digest) = 32),
+    user_code_key_id SMALLINT NOT NULL,
+    scopes TEXT NOT NULL,
+    audiences TEXT NOT NULL,
+    requested_lifetime BIGINT CHECK (requested_lifetime > 0),
+    ip TEXT,
+    user_agent TEXT,
+    expires_at BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX device_requests_user_code ON device_requests (user_code_digest);
+CREATE INDEX device_requests_expiry ON device_requests (expires_at);
+
 -- What a person allowed a client before, so as not to ask again. Worth nothing by itself; it dies with the epochs it was given under.
 CREATE TABLE consents (
     user_id BLOB NOT NULL REFERENCES users (id),
@@ -277,11 +368,12 @@ CREATE TABLE consents (
     CHECK (expires_at > created_at)
 ) WITHOUT ROWID;
 
--- A link sent by mail, or handed over: an invitation (1) or a password reset (2).
+-- A link sent by mail, or handed over: an invitation (1), a password reset (2), or the undoing of an approval (3).
 CREATE TABLE mailed_links (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     user_id BLOB NOT NULL REFERENCES users (id),
-    kind SMALLINT NOT NULL CHECK (kind IN (1, 2)),
+    kind SMALLINT NOT NULL CHECK (kind IN (1, 2, 3)),
+    node_id BLOB,
     secret_digest BLOB NOT NULL CHECK (length(secret_digest) = 32),
     secret_key_id SMALLINT NOT NULL,
     user_epoch BIGINT NOT NULL,
@@ -289,7 +381,8 @@ CREATE TABLE mailed_links (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     consumed_at BIGINT,
-    CHECK (expires_at > created_at)
+    CHECK (expires_at > created_at),
+    CHECK ((kind = 3) = (node_id IS NOT NULL))
 ) WITHOUT ROWID;
 CREATE INDEX mailed_links_user ON mailed_links (user_id);
 
@@ -341,11 +434,11 @@ CREATE TABLE audit (
     ip TEXT,
     user_agent TEXT,
     detail TEXT,
-    -- session (2), client secret (3), bearer token (4), authorization code (5), refresh token (6) and mailed link (7) name the
-    -- credential; nobody (0) and the command line (1) have none.
+    -- session (2), client secret (3), bearer token (4), authorization code (5), refresh token (6), mailed link (7) and device
+    -- code (8) name the credential; nobody (0) and the command line (1) have none.
     CHECK ((authenticated_by IN (0, 1)) = (credential_id IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX audit_user ON audit (user_id, id) WHERE user_id IS NOT NULL;
 
-INSERT INTO tenants (id, slug, name, status, epoch, era, created_at) VALUES (x'00000000000000000000000000000000', 'default', 'Curfew', 1, 1, 1, 0);
+INSERT INTO tenants (id, slug, name, status, epoch, era, device_flow, created_at) VALUES (x'00000000000000000000000000000000', 'default', 'Curfew', 1, 1, 1, TRUE, 0);
 INSERT INTO limit_eras (tenant_id, era) VALUES (x'00000000000000000000000000000000', 1);

@@ -1,7 +1,7 @@
 use actix_web::http::StatusCode;
 use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
 use curfew_policy::status::NodeKind;
-use curfew_protocol::{DEFAULT_TENANT, NodeId};
+use curfew_protocol::NodeId;
 use curfew_store::nodes::{Ancestor, Birth, NewNode};
 
 use super::support::{App, Browser};
@@ -69,7 +69,7 @@ async fn what_is_bound_to_the_session_ends_with_it() {
     let app = App::new();
     app.add_client();
     let mut browser = app.signed_in().await;
-    let (session, ada) = (session_id(&app), app.ada);
+    let session = session_id(&app);
     let child = app.write(move |write| {
         let node = write.node_chain(session)?.unwrap();
         let expires_at = node.facts.expires_at;
@@ -81,14 +81,7 @@ async fn what_is_bound_to_the_session_ends_with_it() {
         let client = write.client_by_client_id("orchard")?.unwrap();
         write.node_insert(&NewNode {
             kind: NodeKind::Family,
-            birth: Birth {
-                tenant_id: DEFAULT_TENANT,
-                installation_epoch: 1,
-                tenant_epoch: 1,
-                era: 1,
-                user: Some((ada, 1)),
-                client: Some((client.key, client.epoch)),
-            },
+            birth: Birth::below(&node).for_client(Some((client.key, client.epoch))),
             ancestor: Ancestor::Binding {
                 id: session,
                 expires_at,
@@ -98,6 +91,7 @@ async fn what_is_bound_to_the_session_ends_with_it() {
             expires_at: rules
                 .expires_at(Credential::RefreshFamily, write.now(), caps)
                 .unwrap(),
+            actor: None,
         })
     });
     let alive = || {

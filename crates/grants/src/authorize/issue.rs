@@ -238,33 +238,27 @@ impl Approving {
 
     fn approval(&self, facts: &Facts, expires_at: ExpiresAt) -> NewApproval {
         let session = &facts.session.node;
-        let (ancestor, session_id) = if facts.is_bound() {
-            let expires_at = session.facts.expires_at;
-            (
-                Ancestor::Binding {
-                    id: session.id,
-                    expires_at,
-                },
-                Some(session.id),
-            )
+        let client = Some((facts.client.key, facts.client.epoch));
+        let (birth, ancestor, session_id) = if facts.is_bound() {
+            let ancestor = Ancestor::Binding {
+                id: session.id,
+                expires_at: session.facts.expires_at,
+            };
+            (Birth::below(session), ancestor, Some(session.id))
         } else {
-            (Ancestor::Recorded(session.id), None)
+            let birth = Birth::recorded_below(session, facts.tenant.era);
+            (birth, Ancestor::Recorded(session.id), None)
         };
         NewApproval {
-            birth: Birth {
-                tenant_id: session.tenant_id,
-                installation_epoch: session.facts.installation_epoch_at_birth,
-                tenant_epoch: session.facts.tenant.epoch_at_birth,
-                era: facts.tenant.era,
-                user: Some(facts.user),
-                client: Some((facts.client.key, facts.client.epoch)),
-            },
+            birth: birth.for_client(client),
             ancestor,
+            parent_token: None,
             session_id,
             expires_at,
             scopes: self.request.scopes.clone(),
             audiences: self.request.audiences.clone(),
             basis: self.basis,
+            device: None,
         }
     }
 

@@ -17,17 +17,17 @@ use curfew_policy::lifetime::{Caps, Credential};
 use curfew_policy::status::DeathCause;
 use curfew_protocol::wire::TokenResponse;
 use curfew_protocol::{
-    CodeId, Form, GrantType, NodeId, ParsedToken, RefreshToken, TokenKind, UserId,
+    CodeId, Form, GrantType, Lifetime, NodeId, ParsedToken, RefreshToken, TokenKind, UserId,
 };
 use curfew_store::audit::AuthenticatedBy;
 use curfew_store::codes::Code;
-use curfew_store::nodes::{Birth, NodeChain};
+use curfew_store::nodes::NodeChain;
 use curfew_store::{StoreError, Write};
 
 use super::caller::{Caller, Mint};
 use super::plan::{IssuePlan, Minted, Standing};
 use super::refusal::TokenRefusal;
-use super::{Outcome, resources};
+use super::{Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -38,6 +38,7 @@ pub(super) struct CodeGrant {
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
     resources: Vec<String>,
+    lifetime: Option<Lifetime>,
 }
 
 impl CodeGrant {
@@ -48,6 +49,7 @@ impl CodeGrant {
             redirect_uri: form.get("redirect_uri").map(str::to_owned),
             code_verifier: form.get("code_verifier").map(str::to_owned),
             resources: resources(form),
+            lifetime: requested_lifetime(form)?,
         })
     }
 
@@ -58,6 +60,7 @@ impl CodeGrant {
             redirect_uri,
             code_verifier,
             resources,
+            lifetime,
         } = self;
         let Some(presented) = code else {
             return Ok(Err(TokenRefusal::CodeUnknown));
@@ -67,6 +70,7 @@ impl CodeGrant {
             redirect_uri,
             code_verifier,
             resources,
+            lifetime,
             caller,
         };
         let outcome = edge.store.write(move |write| redemption.run(write)).await?;
@@ -86,6 +90,7 @@ struct Redemption {
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
     resources: Vec<String>,
+    lifetime: Option<Lifetime>,
     caller: Caller,
 }
 
@@ -153,9 +158,11 @@ impl Redemption {
             return Ok(Err((refusal, Aftermath::EndApproval(DeathCause::Revoked))));
         }
         let catalogue = Catalogue::read(write, self.caller.client.tenant_id)?;
-        Ok(self
-            .plan(code, &catalogue)
-            .map_err(|refusal| (refusal, Aftermath::Nothing)))
+        let plan = self.plan(code, &catalogue).and_then(|plan| {
+            plan.expires_at(now, node)?;
+            Ok(plan)
+        });
+        Ok(plan.map_err(|refusal| (refusal, Aftermath::Nothing)))
     }
 
     /// Redirect URI and PKCE.
@@ -180,7 +187,8 @@ impl Redemption {
         let approved = (&code.approval.scopes, &code.approval.audiences);
         let standing = Standing::of(approved, &self.caller, catalogue)?;
         let scopes = standing.scopes().clone();
-        IssuePlan::new(&standing, scopes, &self.resources, &self.caller, catalogue)
+        let asked = (self.resources.as_slice(), self.lifetime);
+        IssuePlan::new(&standing, scopes, asked, &self.caller, catalogue)
     }
 
     /// Step 5, after the code was consumed.
@@ -225,7 +233,7 @@ impl Redemption {
         };
         let caps = Caps {
             client: self.caller.client.registration.refresh_lifetime,
-            tenant: approval.node.limits.refresh_family,
+            tenant: approval.node.facts.limits.refresh_family,
             ancestors: &[end],
             ..Caps::default()
         };
@@ -233,8 +241,7 @@ impl Redemption {
             return Ok(Err(TokenRefusal::NoLifetime));
         };
         let idle_at = rules.refresh_idle_at(now, expires_at.timestamp());
-        let birth = birth_like(&approval.node);
-        let (id, token) = write.family_insert(approval, birth, expires_at, idle_at)?;
+        let (id, token) = write.family_insert(approval, expires_at, idle_at)?;
         // The insert holds the approval. Only now is it certain that nobody ended it since it was read.
         let still = write
             .node_chain(approval.node.id)?
@@ -265,21 +272,6 @@ impl Redemption {
         self.caller
             .record_refusal(write, by, (node.id, user_of(node)), refusal)?;
         Ok(Err(refusal))
-    }
-}
-
-/// The epochs of a parent, for its child.
-fn birth_like(parent: &NodeChain) -> Birth {
-    let facts = &parent.facts;
-    let user = parent.user.as_ref().zip(facts.user.as_ref());
-    let client = parent.client.as_ref().zip(facts.client.as_ref());
-    Birth {
-        tenant_id: parent.tenant_id,
-        installation_epoch: facts.installation_epoch_at_birth,
-        tenant_epoch: facts.tenant.epoch_at_birth,
-        era: parent.era,
-        user: user.map(|(user, facts)| (user.id, facts.epoch_at_birth)),
-        client: client.map(|(client, facts)| (client.key, facts.epoch_at_birth)),
     }
 }
 

@@ -11,13 +11,13 @@ use curfew_http::Edge;
 use curfew_policy::lifetime::AccessTokenPlan;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::wire::TokenResponse;
-use curfew_protocol::{Form, ScopeSet};
+use curfew_protocol::{Form, Lifetime, ScopeSet};
 use curfew_store::StoreError;
 use curfew_store::mint::ClientTokenMint;
 
 use super::caller::Caller;
 use super::refusal::TokenRefusal;
-use super::{Outcome, refuse, resources};
+use super::{Outcome, refuse, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::{audience, engine, scopes};
 
@@ -29,6 +29,7 @@ static ISSUED: LazyLock<metrics::Counter> = LazyLock::new(
 pub(super) struct ClientGrant {
     scope: Option<String>,
     resources: Vec<String>,
+    lifetime: Option<Lifetime>,
 }
 
 impl ClientGrant {
@@ -40,6 +41,7 @@ impl ClientGrant {
         Ok(Self {
             scope,
             resources: resources(form),
+            lifetime: requested_lifetime(form)?,
         })
     }
 
@@ -94,6 +96,7 @@ impl ClientGrant {
         Ok(validated.map(|(scopes, audiences)| {
             let plan = AccessTokenPlan {
                 rules: caller.rules,
+                asked: self.lifetime,
                 client: client.registration.access_token_lifetime,
                 scopes: catalogue.max_lifetimes(&scopes),
             };

@@ -21,7 +21,7 @@ use curfew_http::body::RawForm;
 use curfew_http::client_auth::{PresentedClient, authenticate};
 use curfew_http::{Edge, Problem, Realm, answer, cors, origin};
 use curfew_protocol::wire::TokenResponse;
-use curfew_protocol::{Form, GrantType, OAuthError};
+use curfew_protocol::{Form, GrantType, Lifetime, OAuthError};
 use curfew_store::StoreError;
 use curfew_store::clients::Client;
 
@@ -115,6 +115,9 @@ impl ValidatedGrant {
             GrantType::AuthorizationCode => CodeGrant::read(form).map(Self::Code),
             GrantType::RefreshToken => RefreshGrant::read(form).map(Self::Refresh),
             GrantType::ClientCredentials => ClientGrant::read(form, caller).map(Self::Client),
+            GrantType::DeviceCode | GrantType::TokenExchange => {
+                Err(TokenRefusal::GrantTypeUnsupported)
+            }
         }
     }
 }
@@ -126,6 +129,15 @@ fn count_issued(grant: GrantType) {
 /// The values of `resource`.
 fn resources(form: &Form<'_>) -> Vec<String> {
     form.all("resource").map(str::to_owned).collect()
+}
+
+/// The lifetime that is asked for the token: `requested_token_lifetime`, in seconds. It is granted as it is or refused.
+fn requested_lifetime(form: &Form<'_>) -> Result<Option<Lifetime>, TokenRefusal> {
+    match form.get("requested_token_lifetime").map(Lifetime::parse) {
+        None => Ok(None),
+        Some(Some(lifetime)) => Ok(Some(lifetime)),
+        Some(None) => Err(TokenRefusal::LifetimeSyntax),
+    }
 }
 
 /// Writes down a refusal that needed no transaction, when it is worth a row.

@@ -1,8 +1,8 @@
 //! What a token on an approval or family will be: decided from what was approved and what the request makes of it, before
 //! anything is minted.
 
-use curfew_policy::lifetime::AccessTokenPlan;
-use curfew_protocol::{Audiences, OpaqueToken, ScopeSet, Timestamp, TokenId};
+use curfew_policy::lifetime::{AccessTokenPlan, ExpiresAt};
+use curfew_protocol::{Audiences, Lifetime, OpaqueToken, ScopeSet, Timestamp, TokenId};
 use curfew_store::nodes::NodeChain;
 use curfew_store::tokens::NewToken;
 use curfew_store::{StoreError, Write};
@@ -62,17 +62,18 @@ pub(super) struct Minted {
 }
 
 impl IssuePlan {
-    /// `scopes` are within `standing`; `resources` are those that the request names.
+    /// `scopes` are within `standing`; `resources` are those that the request names, `asked` the lifetime that it asks for.
     pub(super) fn new(
         standing: &Standing,
         scopes: ScopeSet,
-        resources: &[String],
+        (resources, asked): (&[String], Option<Lifetime>),
         caller: &Caller,
         catalogue: &Catalogue,
     ) -> Result<Self, TokenRefusal> {
         let audiences = audience::narrow(&standing.audiences, resources, &scopes)?;
         let lifetime = AccessTokenPlan {
             rules: caller.rules,
+            asked,
             client: caller.client.registration.access_token_lifetime,
             scopes: catalogue.max_lifetimes(&scopes),
         };
@@ -87,22 +88,26 @@ impl IssuePlan {
         &self.scopes
     }
 
+    /// The end of a token on `node`, which must be alive. Asked before anything is used up.
+    pub(super) fn expires_at(
+        &self,
+        now: Timestamp,
+        node: &NodeChain,
+    ) -> Result<ExpiresAt, TokenRefusal> {
+        let alive = node.judge(now).map_err(TokenRefusal::Dead)?;
+        let tenant = node.facts.limits.access_token;
+        Ok(self.lifetime.expires_at(now, tenant, alive.expires_at())?)
+    }
+
     /// Mints on `node`, which is judged once more with the end it has: a token never outlives it.
     pub(super) fn mint(
         &self,
         write: &mut Write<'_>,
         node: &NodeChain,
     ) -> Result<Result<Minted, TokenRefusal>, StoreError> {
-        let now = write.now();
-        let alive = match node.judge(now) {
-            Ok(alive) => alive,
-            Err(because) => return Ok(Err(TokenRefusal::Dead(because))),
-        };
-        let end = self
-            .lifetime
-            .expires_at(now, node.limits.access_token, alive.expires_at());
-        let Ok(expires_at) = end else {
-            return Ok(Err(TokenRefusal::NoLifetime));
+        let expires_at = match self.expires_at(write.now(), node) {
+            Ok(end) => end,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let (id, token) = write.token_insert(&NewToken {
             node_id: node.id,

@@ -15,7 +15,7 @@ use curfew_http::Edge;
 use curfew_policy::refresh::{RefreshVerdict, decide};
 use curfew_policy::status::DeathCause;
 use curfew_protocol::wire::TokenResponse;
-use curfew_protocol::{Form, GrantType, ParsedRefresh, RefreshToken};
+use curfew_protocol::{Form, GrantType, Lifetime, ParsedRefresh, RefreshToken};
 use curfew_store::audit::{AuditEvent, AuthenticatedBy};
 use curfew_store::families::Family;
 use curfew_store::{StoreError, Write};
@@ -24,7 +24,7 @@ use super::authorization_code::{mint_of, user_of};
 use super::caller::Caller;
 use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
-use super::{Outcome, resources};
+use super::{Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -37,6 +37,7 @@ pub(super) struct RefreshGrant {
     token: Option<ParsedRefresh>,
     scope: Option<String>,
     resources: Vec<String>,
+    lifetime: Option<Lifetime>,
 }
 
 impl RefreshGrant {
@@ -48,6 +49,7 @@ impl RefreshGrant {
             token: ParsedRefresh::parse(token).ok(),
             scope: form.get("scope").map(str::to_owned),
             resources: resources(form),
+            lifetime: requested_lifetime(form)?,
         })
     }
 
@@ -57,6 +59,7 @@ impl RefreshGrant {
             token,
             scope,
             resources,
+            lifetime,
         } = self;
         let Some(presented) = token else {
             return Ok(Err(TokenRefusal::RefreshTokenUnknown));
@@ -65,6 +68,7 @@ impl RefreshGrant {
             presented,
             scope,
             resources,
+            lifetime,
             caller,
         };
         let outcome = edge.store.write(move |write| rotation.run(write)).await?;
@@ -83,6 +87,7 @@ struct Rotation {
     presented: ParsedRefresh,
     scope: Option<String>,
     resources: Vec<String>,
+    lifetime: Option<Lifetime>,
     caller: Caller,
 }
 
@@ -122,7 +127,11 @@ impl Rotation {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let catalogue = Catalogue::read(write, self.caller.client.tenant_id)?;
-        Ok(self.plan(family, &catalogue).map(|plan| (step, plan)))
+        let plan = self.plan(family, &catalogue);
+        Ok(plan.and_then(|plan| {
+            plan.expires_at(write.now(), &family.node)?;
+            Ok((step, plan))
+        }))
     }
 
     fn judge_token(&self, write: &Write<'_>, family: &Family) -> Result<Step, TokenRefusal> {
@@ -162,7 +171,8 @@ impl Rotation {
             issued_to: issued_to.map_or("", |client| &client.client_id),
             scopes: standing.scopes(),
         })?;
-        IssuePlan::new(&standing, scopes, &self.resources, &self.caller, catalogue)
+        let asked = (self.resources.as_slice(), self.lifetime);
+        IssuePlan::new(&standing, scopes, asked, &self.caller, catalogue)
     }
 
     /// `None`: somebody else was faster.

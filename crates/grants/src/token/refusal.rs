@@ -1,7 +1,10 @@
 //! Why the token endpoint refuses, and what the client is told of it.
 
+use std::borrow::Cow;
+
+use curfew_policy::lifetime::LifetimeRefusal;
 use curfew_policy::liveness::DeadBecause;
-use curfew_protocol::{ErrorCode, OAuthError};
+use curfew_protocol::{ErrorCode, Lifetime, OAuthError};
 use curfew_store::mint::MintRefusal;
 
 use crate::audience::InvalidTarget;
@@ -35,6 +38,10 @@ pub(crate) enum TokenRefusal {
     Target,
     PublicClient,
     NoLifetime,
+    /// `requested_token_lifetime` is no number of seconds.
+    LifetimeSyntax,
+    /// `requested_token_lifetime` is longer than allowed.
+    LifetimeTooLong(Lifetime),
     ClientChanged,
     RequestInvalid,
     EngineFailed,
@@ -65,6 +72,8 @@ impl TokenRefusal {
             Self::Target => "target",
             Self::PublicClient => "public_client",
             Self::NoLifetime => "no_lifetime",
+            Self::LifetimeSyntax => "lifetime_syntax",
+            Self::LifetimeTooLong(_) => "lifetime_too_long",
             Self::ClientChanged => "client_changed",
             Self::RequestInvalid => "request_invalid",
             Self::EngineFailed => "engine_failed",
@@ -73,7 +82,19 @@ impl TokenRefusal {
 
     /// What the client is told. Every cause for which a code or refresh token is no good sounds the same, so that nothing can
     /// be learnt by trying.
-    const fn told(self) -> (ErrorCode, &'static str) {
+    fn told(self) -> (ErrorCode, Cow<'static, str>) {
+        if let Self::LifetimeTooLong(longest) = self {
+            let longest = longest.seconds();
+            let text =
+                format!("requested_token_lifetime is longer than the {longest} s allowed here");
+            return (ErrorCode::InvalidRequest, text.into());
+        }
+        let (code, text) = self.fixed();
+        (code, text.into())
+    }
+
+    /// All but what says a number.
+    const fn fixed(self) -> (ErrorCode, &'static str) {
         const NO_GOOD: (ErrorCode, &str) = (
             ErrorCode::InvalidGrant,
             "the code or refresh token is invalid, expired, revoked, used up or not this client's",
@@ -122,6 +143,10 @@ impl TokenRefusal {
                 ErrorCode::InvalidTarget,
                 "resource is unknown or not one the client may ask for",
             ),
+            Self::LifetimeSyntax | Self::LifetimeTooLong(_) => (
+                ErrorCode::InvalidRequest,
+                "requested_token_lifetime is not a whole number of seconds from 1 to 4294967295",
+            ),
             Self::ClientChanged => (
                 ErrorCode::TemporarilyUnavailable,
                 "the client was changed meanwhile; try again",
@@ -168,12 +193,22 @@ impl From<InvalidTarget> for TokenRefusal {
     }
 }
 
+impl From<LifetimeRefusal> for TokenRefusal {
+    fn from(refusal: LifetimeRefusal) -> Self {
+        match refusal {
+            LifetimeRefusal::TooLong { longest } => Self::LifetimeTooLong(longest),
+            LifetimeRefusal::Zero => Self::LifetimeSyntax,
+            LifetimeRefusal::AncestorEnded => Self::NoLifetime,
+        }
+    }
+}
+
 impl From<MintRefusal> for TokenRefusal {
     fn from(refusal: MintRefusal) -> Self {
         match refusal {
             MintRefusal::Dead(because) => Self::Dead(because),
             MintRefusal::ClientChanged => Self::ClientChanged,
-            MintRefusal::NoLifetime => Self::NoLifetime,
+            MintRefusal::Lifetime(refusal) => refusal.into(),
         }
     }
 }

@@ -165,6 +165,7 @@ fn seed(write: &mut Write<'_>) -> Result<Result<String, ()>, StoreError> {
             description,
             resource_server: Some(api),
             max_lifetime,
+            personal: false,
         };
         write.scope_insert(DEFAULT_TENANT, &scope)?;
     }

@@ -29,6 +29,20 @@ pub(crate) enum ClientCommand {
     Enable { client_id: String },
     /// Delete it for good
     Delete { client_id: String },
+    /// Let a person use a restricted client
+    Admit {
+        client_id: String,
+        #[arg(long)]
+        user: String,
+    },
+    /// Let a person not use it any more; what it has of that person is dead at once
+    Expel {
+        client_id: String,
+        #[arg(long)]
+        user: String,
+    },
+    /// Who may use a restricted client
+    Members { client_id: String },
     /// A new secret; the old one stays good for lifetimes.secret_overlap
     RotateSecret { client_id: String },
 }
@@ -42,8 +56,11 @@ pub(crate) enum Consent {
 }
 
 fn grant(text: &str) -> Result<GrantType, String> {
-    GrantType::parse(text).ok_or_else(|| {
-        let known: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.as_str()).collect();
+    let named = GrantType::ALL
+        .iter()
+        .find(|grant| grant.name() == text || grant.as_str() == text);
+    named.copied().ok_or_else(|| {
+        let known: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.name()).collect();
         format!("write one of {}", known.join(", "))
     })
 }
@@ -61,7 +78,7 @@ pub(crate) struct AddArgs {
     redirect_uris: Vec<String>,
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
-    /// authorization_code, refresh_token or client_credentials; may be repeated
+    /// authorization_code, refresh_token, client_credentials, device_code or token_exchange; may be repeated
     #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
     grants: Vec<GrantType>,
     #[arg(long = "scope", value_name = "SCOPE")]
@@ -81,6 +98,9 @@ pub(crate) struct AddArgs {
     /// What a person allows it ends with that person's browser session
     #[arg(long)]
     session_bound: bool,
+    /// Only those may use it whom `client admit` names
+    #[arg(long)]
+    restricted: bool,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +136,9 @@ pub(crate) struct ChangeArgs {
     refresh_lifetime: Option<Maximum>,
     #[arg(long, value_name = "true|false")]
     session_bound: Option<bool>,
+    /// Only those may use it whom `client admit` names
+    #[arg(long, value_name = "true|false")]
+    restricted: Option<bool>,
 }
 
 pub(crate) fn run(command: ClientCommand, global: &Global) -> Result<(), Failure> {
@@ -155,6 +178,20 @@ pub(crate) fn run(command: ClientCommand, global: &Global) -> Result<(), Failure
         ClientCommand::Disable { client_id } => set(&client_id, OwnerStatus::Disabled)?,
         ClientCommand::Enable { client_id } => set(&client_id, OwnerStatus::Active)?,
         ClientCommand::Delete { client_id } => set(&client_id, OwnerStatus::Deleted)?,
+        ClientCommand::Admit { client_id, user } => {
+            admin.client_admit(opened.at(&client_id), &user)?;
+            out.done(&format!("{user} may use {client_id}"));
+        }
+        ClientCommand::Expel { client_id, user } => {
+            admin.client_expel(opened.at(&client_id), &user)?;
+            out.done(&format!(
+                "{user} may not use {client_id} any more, and what it had of {user} is dead"
+            ));
+        }
+        ClientCommand::Members { client_id } => {
+            let members = admin.client_members(opened.at(&client_id))?;
+            out.table(&members, &["USER"], |name| vec![name.clone()]);
+        }
         ClientCommand::RotateSecret { client_id } => {
             let secret = admin.client_rotate_secret(opened.at(&client_id))?.reveal();
             let overlap = opened.config.lifetimes.secret_overlap;
@@ -181,6 +218,7 @@ fn add(opened: &Opened, args: AddArgs) -> Result<(), Failure> {
         resources: args.resources,
         implicit_consent: args.consent == Consent::Implicit,
         session_bound: args.session_bound,
+        restricted: args.restricted,
         access_token_lifetime: args.access_token_lifetime,
         refresh_lifetime: args.refresh_lifetime,
     };
@@ -213,6 +251,7 @@ fn change(opened: &Opened, args: ChangeArgs) -> Result<(), Failure> {
         resources: args.resources,
         implicit_consent: args.consent.map(|consent| consent == Consent::Implicit),
         session_bound: args.session_bound,
+        restricted: args.restricted,
         access_token_lifetime: args.access_token_lifetime.map(|maximum| maximum.0),
         refresh_lifetime: args.refresh_lifetime.map(|maximum| maximum.0),
     };
@@ -246,7 +285,7 @@ fn grants(client: &Client) -> String {
         .registration
         .grant_types
         .iter()
-        .map(|grant| grant.as_str())
+        .map(|grant| grant.name())
         .collect();
     words(&names)
 }

@@ -6,6 +6,7 @@ use curfew_store::{Invariant, MigrationState, Store};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use super::Switch;
 use crate::cli::Global;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -130,4 +131,19 @@ pub(crate) fn progress(length: u64, template: &str) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// `curfew device-flow`
+pub(crate) fn device_flow(global: &Global, switch: Option<Switch>) -> Result<(), Failure> {
+    let opened = Opened::open(global)?;
+    if let Some(switch) = switch {
+        opened.admin.device_flow_set(switch.is_on())?;
+    }
+    let state = Switch::of(opened.admin.device_flow()?);
+    opened
+        .out
+        .value(&json!({ "device_flow": state.to_string() }), || {
+            format!("The device flow is {state}.")
+        });
+    Ok(())
 }

@@ -26,6 +26,9 @@ pub(crate) enum ScopeCommand {
         /// No token that carries it lives longer
         #[arg(long, value_name = "SECONDS", value_parser = seconds)]
         max_lifetime: Option<Lifetime>,
+        /// People may put it into their personal access tokens
+        #[arg(long)]
+        personal: bool,
     },
     /// List all scopes
     List,
@@ -39,6 +42,9 @@ pub(crate) enum ScopeCommand {
         /// Seconds, or `none`
         #[arg(long, value_name = "SECONDS", value_parser = Maximum::parse)]
         max_lifetime: Option<Maximum>,
+        /// May people put it into their personal access tokens?
+        #[arg(long, value_name = "true|false")]
+        personal: Option<bool>,
     },
     /// Delete it; tokens that carry it keep a word without meaning
     Delete { name: String },
@@ -60,12 +66,14 @@ pub(crate) fn run(command: ScopeCommand, global: &Global) -> Result<(), Failure>
             description,
             resource,
             max_lifetime,
+            personal,
         } => {
             let new = NewScope {
                 name,
                 description,
                 resource_id: resource,
                 max_lifetime,
+                personal,
             };
             one(&admin.scope_add(tenant, new)?)?;
         }
@@ -91,10 +99,12 @@ pub(crate) fn run(command: ScopeCommand, global: &Global) -> Result<(), Failure>
             name,
             description,
             max_lifetime,
+            personal,
         } => {
             let change = ScopeChange {
                 description,
                 max_lifetime: max_lifetime.map(|maximum| maximum.0),
+                personal,
             };
             one(&admin.scope_change(tenant, &name, change)?)?;
         }
@@ -124,6 +134,7 @@ fn value(scope: &Scope, resource_id: Option<&str>) -> Value {
         "description": scope.description,
         "resource_id": resource_id,
         "max_lifetime": scope.max_lifetime,
+        "personal": scope.personal,
     })
 }
 
@@ -141,5 +152,9 @@ fn show(scope: &Scope, resource_id: Option<&str>) -> String {
         ("description", scope.description.clone()),
         ("resource", or_dash(resource_id)),
         ("longest lifetime", or_dash(scope.max_lifetime)),
+        (
+            "in personal access tokens",
+            if scope.personal { "yes" } else { "no" }.to_owned(),
+        ),
     ])
 }

@@ -5,7 +5,7 @@ use curfew_admin::TenantChange;
 use curfew_policy::status::OwnerStatus;
 use curfew_store::tenants::Tenant;
 
-use super::{Maximum, or_dash};
+use super::{Maximum, Switch, or_dash};
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::open::Opened;
@@ -51,6 +51,12 @@ pub(crate) struct ChangeArgs {
     /// No approval lives longer
     #[arg(long, value_name = "SECONDS", value_parser = Maximum::parse)]
     max_approval: Option<Maximum>,
+    /// No personal access token lives longer
+    #[arg(long, value_name = "SECONDS", value_parser = Maximum::parse)]
+    max_personal_access_token: Option<Maximum>,
+    /// May devices be approved here? Acts at once
+    #[arg(long, value_enum)]
+    device_flow: Option<Switch>,
 }
 
 pub(crate) fn run(command: TenantCommand, global: &Global) -> Result<(), Failure> {
@@ -87,6 +93,8 @@ pub(crate) fn run(command: TenantCommand, global: &Global) -> Result<(), Failure
                 refresh_family: args.max_refresh.map(|maximum| maximum.0),
                 session: args.max_session.map(|maximum| maximum.0),
                 approval: args.max_approval.map(|maximum| maximum.0),
+                personal_access_token: args.max_personal_access_token.map(|maximum| maximum.0),
+                device_flow: args.device_flow.map(Switch::is_on),
             };
             let tenant = admin.tenant_change(&args.slug, change)?;
             out.value(&tenant, || show(&opened, &tenant));
@@ -112,5 +120,10 @@ fn show(opened: &Opened, tenant: &Tenant) -> String {
         ),
         ("longest session", or_dash(tenant.limits.session)),
         ("longest approval", or_dash(tenant.limits.approval)),
+        (
+            "longest personal access token",
+            or_dash(tenant.limits.personal_access_token),
+        ),
+        ("device flow", Switch::of(tenant.device_flow).to_string()),
     ])
 }

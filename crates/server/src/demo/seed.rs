@@ -42,6 +42,7 @@ pub(super) fn plant(
                 description: description.to_owned(),
                 resource_id: Some(API.to_owned()),
                 max_lifetime: None,
+                personal: true,
             },
         )?;
     }

@@ -46,6 +46,7 @@ fn no_statement_of_the_hot_paths_scans_a_table() {
         client_epoch: 1,
         plan: AccessTokenPlan {
             rules: LifetimeRules::default(),
+            asked: None,
             client: None,
             scopes: Vec::new(),
         },

@@ -217,6 +217,8 @@ pub(crate) fn chain(
             scopes: ScopeSet::parse("notes:read").unwrap(),
             audiences: Audiences::default(),
             basis: ApprovalBasis::Asked,
+            parent_token: None,
+            device: None,
         })?;
         let approval = write.approval(approval)?.unwrap();
         let family_end = end(
@@ -224,8 +226,7 @@ pub(crate) fn chain(
             now,
             &[approval.node.facts.expires_at],
         );
-        let (family, _) =
-            write.family_insert(&approval, birth, family_end, family_end.timestamp())?;
+        let (family, _) = write.family_insert(&approval, family_end, family_end.timestamp())?;
         let (token, _) = write.token_insert(&NewToken {
             node_id: family,
             node_expires_at: family_end.timestamp(),
