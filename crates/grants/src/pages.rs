@@ -3,10 +3,17 @@
 //! A secret that a page carries (the form token, a code in a form) is plain text here, because it is about to be sent; the models
 //! have no `Debug`, so that it is not logged on the way.
 
+mod device;
 #[cfg(test)]
 mod tests;
 
+pub use device::{
+    DeviceConfirmPage, DeviceDonePage, DeviceEntryError, DeviceEntryPage, DeviceOutcome,
+    DevicePlace,
+};
+
 use curfew_http::pages::{LocalPath, Shell, Templates};
+use curfew_protocol::OwnScope;
 use serde::Serialize;
 
 /// The templates of this crate.
@@ -21,6 +28,16 @@ pub const TEMPLATES: Templates = &[
         include_str!("../templates/form_post.html"),
     ),
     ("expired.html", include_str!("../templates/expired.html")),
+    ("asks.html", include_str!("../templates/asks.html")),
+    ("device.html", include_str!("../templates/device.html")),
+    (
+        "device_confirm.html",
+        include_str!("../templates/device_confirm.html"),
+    ),
+    (
+        "device_done.html",
+        include_str!("../templates/device_done.html"),
+    ),
 ];
 
 /// The only script of all pages: it presses the button of `form_post.html`. It must contain nothing that HTML escapes, or its
@@ -79,6 +96,31 @@ pub enum Provenance {
 pub struct ConsentScope {
     pub name: String,
     pub description: Option<String>,
+    /// A scope of our own API, whose sentence is in the message catalogue.
+    pub own: Option<OwnWords>,
+}
+
+/// The scopes of our own API, as the message catalogue names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnWords {
+    AccountRead,
+    AccountWrite,
+    ApproveDevices,
+    CreateTokens,
+    EndUsers,
+}
+
+impl OwnWords {
+    pub(crate) const fn of(scope: OwnScope) -> Self {
+        match scope {
+            OwnScope::AccountRead => Self::AccountRead,
+            OwnScope::AccountWrite => Self::AccountWrite,
+            OwnScope::ApproveDevices => Self::ApproveDevices,
+            OwnScope::CreateTokens => Self::CreateTokens,
+            OwnScope::EndUsers => Self::EndUsers,
+        }
+    }
 }
 
 /// One resource server that the tokens will be for.

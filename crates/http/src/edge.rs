@@ -7,6 +7,7 @@ use crate::mailer::Mailer;
 use crate::origin::TrustedProxies;
 use crate::pages::Pages;
 use crate::password::PasswordHasher;
+use crate::places::Places;
 use crate::rates::RateRules;
 
 /// The state of one node, made at start and never changed.
@@ -18,6 +19,7 @@ pub struct Edge {
     pub pages: Pages,
     pub proxies: TrustedProxies,
     pub passwords: PasswordHasher,
+    pub places: Places,
     /// `None`: links are handed over by an administrator.
     pub mailer: Option<Mailer>,
 }

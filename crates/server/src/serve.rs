@@ -7,6 +7,7 @@
 mod guard;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
 use curfew_account::Readiness;
 use curfew_http::password::PasswordHasher;
+use curfew_http::places::Places;
 use curfew_http::{Edge, log};
 use curfew_store::Store;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -75,6 +77,7 @@ impl Node {
             pages,
             proxies: config.proxies,
             passwords: PasswordHasher::new(cores),
+            places: places(config.places.as_deref())?,
             mailer: mailer
                 .map_err(|refusal| Failure::told(format!("mail cannot be sent: {refusal}")))?,
         };
@@ -169,6 +172,20 @@ impl Node {
             .map_err(|source| cannot_bind("listen.public", address, source))?
             .run())
     }
+}
+
+fn places(file: Option<&Path>) -> Result<Places, Failure> {
+    let Some(file) = file else {
+        return Ok(Places::default());
+    };
+    Places::open(file).map_err(|error| {
+        let cause = std::error::Error::source(&error)
+            .map_or_else(String::new, |cause| format!(" ({cause})"));
+        Failure::told(format!(
+            "geoip.database = {} cannot be used: {error}{cause}",
+            file.display()
+        ))
+    })
 }
 
 fn cannot_bind(key: &str, address: SocketAddr, source: std::io::Error) -> Failure {

@@ -134,6 +134,7 @@ diesel::table! {
         origins -> Text,
         scopes -> Text,
         resources -> Text,
+        serves -> Nullable<Text>,
         implicit_consent -> Bool,
         session_bound -> Bool,
         restricted -> Bool,

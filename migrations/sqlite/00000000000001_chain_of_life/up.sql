@@ -134,6 +134,8 @@ CREATE TABLE clients (
     origins TEXT NOT NULL,
     scopes TEXT NOT NULL,
     resources TEXT NOT NULL,
+    -- The resource server that it serves: tokens meant for that one it may exchange.
+    serves TEXT,
     implicit_consent BOOLEAN NOT NULL,
     session_bound BOOLEAN NOT NULL,
     -- Only its members may use it.

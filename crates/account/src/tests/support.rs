@@ -78,6 +78,7 @@ impl App {
             pages: Pages::new(&[TEMPLATES], None).unwrap(),
             proxies: TrustedProxies::default(),
             passwords: PasswordHasher::new(2),
+            places: curfew_http::places::Places::default(),
             mailer: None,
         };
         change(&mut edge);

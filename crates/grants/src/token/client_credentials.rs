@@ -76,6 +76,7 @@ impl ClientGrant {
                 expires_in: minted.expires_at.since(minted.now),
                 refresh_token: None,
                 scope: scopes,
+                issued_token_type: None,
             }),
             Err(refusal) => Err(refusal.into()),
         })

@@ -215,6 +215,7 @@ impl Rotation {
             expires_in: minted.expires_at.since(write.now()),
             refresh_token: Some(refresh_token.reveal()),
             scope: plan.scopes().to_string(),
+            issued_token_type: None,
         }))
     }
 

@@ -196,6 +196,7 @@ impl Server {
             pages: Pages::new(&[curfew_grants::pages::TEMPLATES], None).unwrap(),
             proxies: TrustedProxies::default(),
             passwords: PasswordHasher::new(1),
+            places: curfew_http::places::Places::default(),
             mailer: None::<Mailer>,
         };
         let secret = edge.store.write(seed).await.unwrap().unwrap();

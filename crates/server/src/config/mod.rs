@@ -41,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) mail: Option<MailSettings>,
     pub(crate) log: Log,
     pub(crate) theme: Option<PathBuf>,
+    pub(crate) places: Option<PathBuf>,
     pub(crate) lifetimes: LifetimeRules,
     pub(crate) rates: RateRules,
 }
@@ -118,6 +119,7 @@ impl Config {
         let mail = MailSettings::take(&mut raw);
         let log = log(&mut raw);
         let theme = raw.text("theme.directory").map(|folder| base.join(folder));
+        let places = raw.text("geoip.database").map(|file| base.join(file));
         let lifetimes = rules::lifetimes(&mut raw);
         let rates = rules::rates(&mut raw);
         let errors = raw.finish();
@@ -133,6 +135,7 @@ impl Config {
                 mail,
                 log,
                 theme,
+                places,
                 lifetimes,
                 rates,
             }),
