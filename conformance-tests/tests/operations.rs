@@ -73,6 +73,65 @@ on_both_backends! {
         world.run(&["doctor", "--invariants"], "");
     }
 
+    /// E14, A30: what was used, when and where, is in every listing once a server has told it; it tells at the latest when it ends.
+    fn e14_a30_an_orderly_end_tells_every_last_use(backend) {
+        let mut world = World::start(backend);
+        let mut browser = world.browser();
+        let first = world.tokens(&mut browser, &world.web);
+        world.assert_alive(&first.access);
+        let second = Tokens::of(&world.refresh(&world.web, first.refresh()));
+        let robot = world.robot_token();
+        world.revoke(&world.web, &second.access).expect(200);
+        world.assert_dead(&second.access);
+        for node in 0..world.node_count() {
+            assert_eq!(world.stop_node(node), Some(0));
+        }
+        let id = |token: &str| token[5..27].to_owned();
+        let list = world.cli(&["token", "list", "--user", "ada"]);
+        let rows = list.as_array().expect("a list");
+        let used = |found: &dyn Fn(&serde_json::Value) -> bool| {
+            let row = rows.iter().find(|row| found(row)).unwrap_or_else(|| panic!("{list}"));
+            row["last_used_at"].as_i64()
+        };
+        assert!(used(&|row| row["id"] == id(&first.access)).is_some(), "{list}");
+        assert_eq!(used(&|row| row["id"] == id(&second.access)), None, "it was dead when somebody asked: {list}");
+        assert!(used(&|row| row["kind"] == "refresh_family").is_some(), "{list}");
+        let sessions = world.cli(&["session", "list", "--user", "ada"]);
+        assert!(sessions[0]["last_used_at"].is_i64(), "{sessions}");
+        let told = world.cli(&["token", "inspect", &id(&first.access)]);
+        assert_eq!(told["last_used_for"], world.api.identifier, "{told}");
+        let tree = world.cli(&["token", "lineage", &id(&robot)]);
+        let [grant, token] = [&tree[0], &tree[1]];
+        assert!(grant["last_used_at"].is_i64() && token["last_used_at"].is_null(), "{tree}");
+        for arguments in [["token", "list", "--user", "ada"], ["session", "list", "--user", "ada"]] {
+            let text = world.run(&arguments, "");
+            assert!(text.contains("LAST USED"), "{text}");
+        }
+        let text = world.run(&["token", "inspect", &id(&robot)], "");
+        assert!(text.contains("last used  never"), "{text}");
+        world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// A30: a crash may lose which tokens were used in the last minute, and loses nothing else.
+    fn a30_a_crash_loses_no_more_than_the_last_minutes_uses(backend) {
+        let mut world = World::start(backend);
+        let mut browser = world.browser();
+        let tokens = world.tokens(&mut browser, &world.web);
+        world.assert_alive(&tokens.access);
+        for node in 0..world.node_count() {
+            world.kill_node(node);
+        }
+        let sessions = world.cli(&["session", "list", "--user", "ada"]);
+        assert!(sessions[0]["last_used_at"].is_i64(), "a sign-in is on disk: {sessions}");
+        for node in 0..world.node_count() {
+            world.start_node(node);
+        }
+        world.assert_alive(&tokens.access);
+        assert!(browser.is_signed_in());
+        Tokens::of(&world.refresh(&world.web, tokens.refresh()));
+        world.run(&["doctor", "--invariants"], "");
+    }
+
     fn every_listing_and_page_of_the_command_line_answers(backend) {
         let world = World::start(backend);
         for arguments in [

@@ -3,6 +3,7 @@
 use curfew_policy::liveness::DeadBecause;
 use curfew_policy::status::NodeKind;
 use curfew_protocol::{CodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind};
+use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
 use curfew_store::tokens::TokenChain;
 use curfew_store::{KeyedDigest, Read};
@@ -111,6 +112,16 @@ impl Subject {
         match self {
             Self::Token(token) => &token.node,
             Self::Node { chain, .. } => chain,
+        }
+    }
+}
+
+impl Subject {
+    /// Under what its last use is kept.
+    pub(crate) const fn used(&self) -> Used {
+        match self {
+            Self::Token(token) => Used::Token(token.id),
+            Self::Node { chain, .. } => Used::Node(chain.id),
         }
     }
 }

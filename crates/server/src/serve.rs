@@ -17,6 +17,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
 use curfew_account::Readiness;
 use curfew_http::password::PasswordHasher;
+use curfew_http::uses::Uses;
 use curfew_http::{Edge, log};
 use curfew_store::Store;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -36,6 +37,9 @@ use guard::InFlight;
 const DISCONNECT: Duration = Duration::from_secs(2);
 /// Between the last answer and the end, so that it leaves the machine.
 const FLUSH: Duration = Duration::from_millis(50);
+
+/// How long the store may take to learn of the last uses.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// `curfew serve`
 pub(crate) fn run(global: &Global) -> Result<(), Failure> {
@@ -72,6 +76,7 @@ impl Node {
             issuer: config.issuer,
             lifetimes: config.lifetimes,
             rates: config.rates,
+            uses: Uses::default(),
             pages,
             proxies: config.proxies,
             passwords: PasswordHasher::new(cores),
@@ -130,6 +135,8 @@ impl Node {
             let _ = companion.await;
         }
         let _ = tokio::time::timeout(DISCONNECT, jobs).await;
+        // Last, when no request can use anything any more.
+        let _ = tokio::time::timeout(LAST_FLUSH, jobs::flush_uses(&self.edge)).await;
         tracing::info!("stopped");
         Ok(())
     }

@@ -171,6 +171,7 @@ diesel::table! {
         secret_digest -> Binary,
         secret_key_id -> SmallInt,
         authenticated_at -> BigInt,
+        idle_lifetime -> BigInt,
         idle_at -> BigInt,
         ip -> Text,
         user_agent -> Text,
@@ -295,6 +296,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    last_uses (credential_id) {
+        credential_id -> Binary,
+        used_at -> BigInt,
+        user_id -> Nullable<Binary>,
+        user_epoch -> Nullable<BigInt>,
+        ip -> Nullable<Text>,
+        resource_server_id -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
     audit (id) {
         id -> Binary,
         at -> BigInt,
@@ -338,5 +350,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     bootstraps,
     mails,
     rate_limits,
+    last_uses,
     audit,
 );

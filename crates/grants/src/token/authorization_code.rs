@@ -27,7 +27,7 @@ use curfew_store::{StoreError, Write};
 use super::caller::{Caller, Mint};
 use super::plan::{IssuePlan, Minted, Standing};
 use super::refusal::TokenRefusal;
-use super::{Outcome, resources};
+use super::{Granted, Outcome, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -201,12 +201,16 @@ impl Redemption {
         let mint = mint_of(&minted, node.id, user_of(approval), plan);
         self.caller
             .record_mint(write, AuthenticatedBy::Code(code.id), &mint)?;
-        Ok(Ok(TokenResponse {
+        let response = TokenResponse {
             access_token: minted.token.reveal(),
             token_type: "Bearer",
             expires_in: minted.expires_at.since(write.now()),
             refresh_token: refresh_token.map(|token| token.reveal()),
             scope: plan.scopes().to_string(),
+        };
+        Ok(Ok(Granted {
+            response,
+            used: self.caller.use_of(approval, write.now()),
         }))
     }
 
