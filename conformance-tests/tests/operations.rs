@@ -1,5 +1,7 @@
 //! Operating the server: limits, secrets, clean-up, backup, and the command line beside a running server.
 
+use std::time::{Duration, Instant};
+
 use conformance_tests::{Backend, PASSWORD, Setup, Tokens, World, on_both_backends};
 
 on_both_backends! {
@@ -296,6 +298,42 @@ fn d06_d07_d21_sessions_end_when_idle_and_at_their_absolute_end() {
     assert!(busy.is_signed_in());
     world.advance(43_200 - 14 * 3_000);
     assert!(!busy.is_signed_in());
+}
+
+/// A06, E14: whoever neither signs in nor uses anything for long becomes dormant by itself, and wakes by signing in.
+#[test]
+fn e14_a06_people_who_stay_away_become_dormant_and_wake_when_they_sign_in() {
+    let setup = Setup::new(Backend::Sqlite)
+        .time_travel()
+        .env("CURFEW_LIFETIMES_DORMANCY", "86400");
+    let mut world = World::with(setup);
+    world.add_user("bob");
+    let mut away = world.signed_in("ada");
+    let tokens = world.tokens(&mut world.browser(), &world.web);
+    world.advance(86_400);
+    world.signed_in("bob");
+    world.stop_node(0);
+    world.start_node(0);
+    let status = |name: &str| world.cli(&["user", "show", name])["status"].clone();
+    let began = Instant::now();
+    while status("ada") == "active" && began.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(
+        (status("ada"), status("bob")),
+        ("dormant".into(), "active".into())
+    );
+    world
+        .refresh(&world.web, tokens.refresh())
+        .expect_error(400, "invalid_grant");
+    assert!(!away.is_signed_in());
+    away.sign_in("ada", PASSWORD);
+    assert!(away.is_signed_in());
+    assert_eq!(status("ada"), "active");
+    world
+        .refresh(&world.web, tokens.refresh())
+        .expect_error(400, "invalid_grant");
+    world.run(&["doctor", "--invariants"], "");
 }
 
 /// Keys and configuration are nobody else's to read; init never overwrites.

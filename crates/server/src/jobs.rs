@@ -17,8 +17,8 @@ const CLEAN_UP_EVERY: Duration = Duration::from_secs(60);
 /// Between two batches, so that clean-up never crowds out a request.
 const CLEAN_UP_PAUSE: Duration = Duration::from_millis(100);
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
-/// The first look at who is dormant comes a minute after the start, the next ones an hour apart.
-const DORMANCY_FIRST: Duration = Duration::from_secs(60);
+/// The first look at who is dormant comes soon after the start, the next ones an hour apart.
+const DORMANCY_FIRST: Duration = Duration::from_secs(5);
 const DORMANCY_EVERY: Duration = Duration::from_secs(3_600);
 const MAIL_EVERY: Duration = Duration::from_secs(2);
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
@@ -98,7 +98,7 @@ async fn dormancy(edge: &Edge, mut stop: watch::Receiver<bool>) {
     while !stopped_within(&mut stop, pause).await {
         // Nobody is made dormant whose use only this node knows of.
         if !flush_uses(edge).await {
-            pause = DORMANCY_FIRST;
+            pause = FLUSH_EVERY;
             continue;
         }
         (pause, after) = match edge.store.dormancy_step(edge.lifetimes, after).await {
