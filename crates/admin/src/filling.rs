@@ -200,14 +200,13 @@ fn session(
     let expires_at = rules
         .expires_at(Credential::Session, write.now(), Caps::default())
         .map_err(no_room)?;
-    let idle_at = rules.session_idle_at(user.administrator, write.now(), expires_at.timestamp());
     let (id, _) = write.session_insert(&NewSession {
         birth: Birth {
             client: None,
             ..birth
         },
         expires_at,
-        idle_at,
+        idle_lifetime: rules.session_idle_lifetime(user.administrator),
         ip: "127.0.0.1".to_owned(),
         user_agent: "bench-fill".to_owned(),
     })?;

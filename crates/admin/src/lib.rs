@@ -16,6 +16,7 @@ mod scopes;
 mod sessions;
 mod subject;
 mod tenants;
+mod token_lists;
 mod tokens;
 mod users;
 mod words;
@@ -35,7 +36,8 @@ pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};
 pub use subject::{Kind, Standing};
 pub use tenants::TenantChange;
-pub use tokens::{Edge, Inspection, LineageRow, ListedToken, Revoked};
+pub use token_lists::ListedToken;
+pub use tokens::{Edge, Inspection, LineageRow, Revoked};
 pub use users::{AddedUser, NewUserRequest, UserChange};
 
 /// The operations, in the name of whoever is at the command line.

@@ -6,6 +6,7 @@ use curfew_protocol::{
     CodeId, DeviceCodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind,
 };
 use curfew_store::device_codes::DeviceCodeState;
+use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
 use curfew_store::tokens::TokenChain;
 use curfew_store::{KeyedDigest, Read};
@@ -120,6 +121,16 @@ impl Subject {
         match self {
             Self::Token(token) => &token.node,
             Self::Node { chain, .. } => chain,
+        }
+    }
+}
+
+impl Subject {
+    /// Under what its last use is kept.
+    pub(crate) const fn used(&self) -> Used {
+        match self {
+            Self::Token(token) => Used::Token(token.id),
+            Self::Node { chain, .. } => Used::Node(chain.id),
         }
     }
 }

@@ -4,12 +4,11 @@ use curfew_policy::status::DeathCause;
 use curfew_protocol::{Audiences, NodeId, Timestamp, TokenId};
 use curfew_store::Read;
 use curfew_store::audit::{AuditEntry, AuditEvent};
+use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
 
-use crate::clients::client;
 use crate::subject::{Kind, Standing, Subject, find, node};
-use crate::users::user;
-use crate::{Admin, AdminError, tenant};
+use crate::{Admin, AdminError};
 
 /// How many tokens of one node a tree shows.
 const TOKENS_SHOWN: i64 = 20;
@@ -29,6 +28,12 @@ pub struct Inspection {
     pub audience: Vec<String>,
     pub created_at: i64,
     pub expires_at: i64,
+    /// As far as the store was told; a server tells it once a minute.
+    pub last_used_at: Option<i64>,
+    /// The identifier of the resource server at which a token was used.
+    pub last_used_for: Option<String>,
+    /// The address of whoever used it.
+    pub last_used_from: Option<String>,
 }
 
 /// How a row of the tree hangs on the one above it.
@@ -54,20 +59,9 @@ pub struct LineageRow {
     #[serde(flatten)]
     pub standing: Standing,
     pub expires_at: i64,
+    pub last_used_at: Option<i64>,
     /// The one that was asked about.
     pub asked: bool,
-}
-
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct ListedToken {
-    pub id: String,
-    pub node: String,
-    pub node_kind: Kind,
-    pub client_id: Option<String>,
-    pub scopes: String,
-    pub expires_at: i64,
-    #[serde(flatten)]
-    pub standing: Standing,
 }
 
 /// What a revocation did.
@@ -100,7 +94,15 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
         }
     };
     let (created_at, expires_at) = span(subject);
+    let last = read.last_uses(&[subject.used()])?.remove(&subject.used());
     let chain = subject.node();
+    let server = match last.as_ref().and_then(|last| last.resource_server) {
+        Some(key) => {
+            let mut all = read.resource_server_list(chain.tenant_id)?.into_iter();
+            all.find(|server| server.key == key)
+        }
+        None => None,
+    };
     Ok(Inspection {
         kind,
         id,
@@ -116,6 +118,9 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
             .collect(),
         created_at: created_at.seconds(),
         expires_at: expires_at.seconds(),
+        last_used_at: last.as_ref().map(|last| last.used_at.seconds()),
+        last_used_for: server.map(|server| server.identifier),
+        last_used_from: last.and_then(|last| last.ip),
     })
 }
 
@@ -191,71 +196,23 @@ impl Admin {
     pub fn token_lineage(&self, text: &str) -> Result<Vec<LineageRow>, AdminError> {
         self.read(|read| {
             let subject = find(read, text)?;
-            let mut tree = Tree { rows: Vec::new() };
+            let mut tree = Tree::default();
             tree.ancestors(read, &subject)?;
             tree.below(read, &subject)?;
+            let uses = read.last_uses(&tree.used)?;
+            for (row, used) in tree.rows.iter_mut().zip(&tree.used) {
+                row.last_used_at = uses.get(used).map(|last| last.used_at.seconds());
+            }
             Ok(tree.rows)
         })
     }
-
-    /// The newest tokens of a user or a client, at most `limit` a node.
-    pub fn token_list(
-        &self,
-        tenant_slug: &str,
-        username: Option<&str>,
-        client_id: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedToken>, AdminError> {
-        self.read(|read| {
-            let owner = tenant(read, tenant_slug)?;
-            let nodes = match (username, client_id) {
-                (Some(username), _) => {
-                    let user = user(read, owner.id, username)?;
-                    read.node_list_by_user(user.id)?
-                }
-                (None, Some(client_id)) => {
-                    let client = client(read, owner.id, client_id)?;
-                    read.node_list_by_client(client.key)?
-                }
-                (None, None) => {
-                    return Err(AdminError::invalid("whose tokens? Add --user or --client"));
-                }
-            };
-            let mut listed = Vec::new();
-            for node in nodes {
-                for id in read.token_ids_latest(node.id, i64::from(limit))? {
-                    listed.extend(listed_token(read, id)?);
-                }
-            }
-            if let (Some(_), Some(client_id)) = (username, client_id) {
-                listed.retain(|token| token.client_id.as_deref() == Some(client_id));
-            }
-            Ok(listed)
-        })
-    }
 }
 
-fn listed_token(read: &mut Read<'_>, id: TokenId) -> Result<Option<ListedToken>, AdminError> {
-    let Some(token) = read.token_chain(id)? else {
-        return Ok(None);
-    };
-    Ok(Some(ListedToken {
-        id: id.to_string(),
-        node: token.node.id.to_string(),
-        node_kind: Kind::of_node(token.node.kind),
-        client_id: token
-            .node
-            .client
-            .as_ref()
-            .map(|client| client.client_id.clone()),
-        scopes: token.scopes.clone(),
-        expires_at: token.facts.expires_at.seconds(),
-        standing: Standing::of(token.judge(read.now())),
-    }))
-}
-
+#[derive(Default)]
 struct Tree {
     rows: Vec<LineageRow>,
+    /// What each row is about.
+    used: Vec<Used>,
 }
 
 impl Tree {
@@ -278,8 +235,10 @@ impl Tree {
             id,
             standing,
             expires_at,
+            last_used_at: None,
             asked: false,
         });
+        self.used.push(subject.used());
     }
 
     /// From the topmost ancestor down to the subject, one row each.

@@ -21,6 +21,7 @@ pub mod problem;
 pub mod rates;
 pub mod realm;
 pub mod session;
+pub mod uses;
 
 pub use edge::{Edge, Issuer};
 pub use problem::{PageProblem, Problem};

@@ -19,6 +19,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 use curfew_account::Readiness;
 use curfew_http::password::PasswordHasher;
 use curfew_http::places::Places;
+use curfew_http::uses::Uses;
 use curfew_http::{Edge, log};
 use curfew_store::Store;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -38,6 +39,9 @@ use guard::InFlight;
 const DISCONNECT: Duration = Duration::from_secs(2);
 /// Between the last answer and the end, so that it leaves the machine.
 const FLUSH: Duration = Duration::from_millis(50);
+
+/// How long the store may take to learn of the last uses.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// `curfew serve`
 pub(crate) fn run(global: &Global) -> Result<(), Failure> {
@@ -74,6 +78,7 @@ impl Node {
             issuer: config.issuer,
             lifetimes: config.lifetimes,
             rates: config.rates,
+            uses: Uses::default(),
             pages,
             proxies: config.proxies,
             passwords: PasswordHasher::new(cores),
@@ -133,6 +138,8 @@ impl Node {
             let _ = companion.await;
         }
         let _ = tokio::time::timeout(DISCONNECT, jobs).await;
+        // Last, when no request can use anything any more.
+        let _ = tokio::time::timeout(LAST_FLUSH, jobs::flush_uses(&self.edge)).await;
         tracing::info!("stopped");
         Ok(())
     }

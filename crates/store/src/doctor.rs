@@ -78,6 +78,12 @@ impl Invariant {
             sql: "SELECT count(*) AS violations FROM nodes n JOIN users u ON u.id = n.user_id \
                 WHERE u.status = 4 AND n.user_epoch >= u.epoch",
         },
+        Self {
+            name: "deleted_users_use_nothing",
+            meaning: "no credential of a deleted user was used under the user's present epoch",
+            sql: "SELECT count(*) AS violations FROM last_uses l JOIN users u ON u.id = l.user_id \
+                WHERE u.status = 4 AND l.user_epoch >= u.epoch",
+        },
     ];
 }
 

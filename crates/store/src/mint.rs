@@ -51,7 +51,8 @@ pub struct MintedToken {
     pub token: OpaqueToken,
     pub now: Timestamp,
     pub expires_at: Timestamp,
-    pub(crate) grant: NodeId,
+    /// The standing grant that it hangs on.
+    pub grant: NodeId,
 }
 
 /// Why no token was minted.

@@ -185,6 +185,7 @@ diesel::table! {
         secret_digest -> Binary,
         secret_key_id -> SmallInt,
         authenticated_at -> BigInt,
+        idle_lifetime -> BigInt,
         idle_at -> BigInt,
         ip -> Text,
         user_agent -> Text,
@@ -363,6 +364,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    last_uses (credential_id) {
+        credential_id -> Binary,
+        used_at -> BigInt,
+        user_id -> Nullable<Binary>,
+        user_epoch -> Nullable<BigInt>,
+        ip -> Nullable<Text>,
+        resource_server_id -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
     audit (id) {
         id -> Binary,
         at -> BigInt,
@@ -410,5 +422,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     bootstraps,
     mails,
     rate_limits,
+    last_uses,
     audit,
 );

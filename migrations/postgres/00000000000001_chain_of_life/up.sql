@@ -231,6 +231,7 @@ CREATE TABLE sessions (
     secret_digest BYTEA NOT NULL CHECK (length(secret_digest) = 32),
     secret_key_id SMALLINT NOT NULL,
     authenticated_at BIGINT NOT NULL,
+    idle_lifetime BIGINT NOT NULL CHECK (idle_lifetime > 0),
     idle_at BIGINT NOT NULL,
     ip TEXT NOT NULL,
     user_agent TEXT NOT NULL
@@ -416,6 +417,18 @@ CREATE TABLE rate_limits (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX rate_limits_expiry ON rate_limits (expires_at);
+
+-- When a token, a node, or anything of a person (under the person's id) was last used, from where, at which resource server, and the
+-- epoch of its user that the use saw. Beside the rows it speaks of and without a foreign key to them, for it is written once a minute.
+CREATE TABLE last_uses (
+    credential_id BYTEA NOT NULL PRIMARY KEY CHECK (length(credential_id) = 16),
+    used_at BIGINT NOT NULL,
+    user_id BYTEA,
+    user_epoch BIGINT,
+    ip TEXT,
+    resource_server_id BYTEA,
+    CHECK ((user_id IS NULL) = (user_epoch IS NULL))
+);
 
 -- What happened, to whom, by which credential. Never a secret.
 CREATE TABLE audit (

@@ -25,7 +25,7 @@ use super::caller::{Caller, Mint};
 use super::family;
 use super::plan::{IssuePlan, Minted, Standing};
 use super::refusal::TokenRefusal;
-use super::{Outcome, requested_lifetime, resources};
+use super::{Granted, Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -207,13 +207,17 @@ impl Redemption {
         let mint = mint_of(&minted, node.id, user_of(approval), plan);
         self.caller
             .record_mint(write, AuthenticatedBy::Code(code.id), &mint)?;
-        Ok(Ok(TokenResponse {
+        let response = TokenResponse {
             access_token: minted.token.reveal(),
             token_type: "Bearer",
             expires_in: minted.expires_at.since(write.now()),
             refresh_token: refresh_token.map(|token| token.reveal()),
             scope: plan.scopes().to_string(),
             issued_token_type: None,
+        };
+        Ok(Ok(Granted {
+            response,
+            used: self.caller.use_of(approval, write.now()),
         }))
     }
 

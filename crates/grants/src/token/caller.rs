@@ -7,6 +7,8 @@ use curfew_policy::lifetime::LifetimeRules;
 use curfew_protocol::{Form, NodeId, ScopeSet, Timestamp, TokenId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::clients::Client;
+use curfew_store::last_uses::{Use, Used};
+use curfew_store::nodes::{NodeChain, NodeUser};
 use curfew_store::{StoreError, Write};
 
 use super::refusal::TokenRefusal;
@@ -57,6 +59,18 @@ impl Caller {
             client: Some(self.client.key),
             ..AuditEntry::new(event, by, self.origin.clone())
         }
+    }
+
+    /// This request's use of a node that was found alive at `now`.
+    pub(super) fn use_of(&self, node: &NodeChain, now: Timestamp) -> Use {
+        let user = node.user.as_ref().map(NodeUser::seen);
+        Use::by_holder(Used::Node(node.id), now, user, self.origin.ip.clone())
+    }
+
+    /// This request's use of a token that was found alive at `now`.
+    pub(super) fn use_of_token(&self, token: &TokenChain, now: Timestamp) -> Use {
+        let user = token.node.user.as_ref().map(NodeUser::seen);
+        Use::by_holder(Used::Token(token.id), now, user, self.origin.ip.clone())
     }
 
     /// Records a mint on the strength of `by` (F01).

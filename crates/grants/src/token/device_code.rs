@@ -18,7 +18,7 @@ use curfew_store::codes::Approval;
 use curfew_store::device_codes::{DeviceCode, DeviceCodeState};
 use curfew_store::{StoreError, Write};
 
-use super::Outcome;
+use super::{Granted, Outcome};
 use super::authorization_code::{mint_of, user_of};
 use super::caller::Caller;
 use super::family;
@@ -196,13 +196,17 @@ impl Poll {
         let mint = mint_of(&minted, node.id, user_of(&approval.node), plan);
         self.caller
             .record_mint(write, AuthenticatedBy::DeviceCode(code.id), &mint)?;
-        Ok(Ok(TokenResponse {
+        let response = TokenResponse {
             access_token: minted.token.reveal(),
             token_type: "Bearer",
             expires_in: minted.expires_at.since(write.now()),
             refresh_token: refresh_token.map(|token| token.reveal()),
             scope: plan.scopes().to_string(),
             issued_token_type: None,
+        };
+        Ok(Ok(Granted {
+            response,
+            used: self.caller.use_of(&node, write.now()),
         }))
     }
 

@@ -5,7 +5,7 @@
 //! 3. The grant is read and checked as far as that needs no transaction; garbage ends here.
 //! 4. One transaction looks the credential up, judges it, consumes it, mints, and writes the audit row. A refusal commits what it
 //!    must leave behind: the end of a replayed family or approval, and its own audit row.
-//! 5. The answer leaves after the commit.
+//! 5. The answer leaves after the commit; that the credential was used is noted in memory.
 
 mod authorization_code;
 pub(crate) mod caller;
@@ -26,6 +26,7 @@ use curfew_protocol::wire::TokenResponse;
 use curfew_protocol::{Form, GrantType, Lifetime, OAuthError};
 use curfew_store::StoreError;
 use curfew_store::clients::Client;
+use curfew_store::last_uses::Use;
 
 use authorization_code::CodeGrant;
 use caller::Caller;
@@ -36,7 +37,14 @@ use refusal::TokenRefusal;
 use token_exchange::ExchangeGrant;
 
 /// What comes of a grant: a refusal is a value, a failing store an error.
-type Outcome = Result<Result<TokenResponse, TokenRefusal>, StoreError>;
+type Outcome = Result<Result<Granted, TokenRefusal>, StoreError>;
+
+/// The answer, and the use of what it was granted for.
+#[derive(Debug)]
+struct Granted {
+    response: TokenResponse,
+    used: Use,
+}
 
 /// `POST /token`
 pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -85,7 +93,10 @@ async fn answered(
         }
     };
     match outcome {
-        Ok(response) => Ok(answer::json(&response)),
+        Ok(granted) => {
+            edge.uses.record(granted.used);
+            Ok(answer::json(&granted.response))
+        }
         Err(refusal) => Err(OAuthError::from(refusal).into()),
     }
 }

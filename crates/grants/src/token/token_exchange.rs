@@ -22,7 +22,7 @@ use super::authorization_code::{mint_of, user_of};
 use super::caller::Caller;
 use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
-use super::{Outcome, requested_lifetime, resources};
+use super::{Granted, Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 
 /// The only kind of token that is exchanged, and that comes of it (RFC 8693 §3).
@@ -251,13 +251,17 @@ impl Exchange {
         let mint = mint_of(&minted, node.id, user_of(&node), plan);
         self.caller
             .record_mint(write, AuthenticatedBy::BearerToken(subject.id), &mint)?;
-        Ok(Ok(TokenResponse {
+        let response = TokenResponse {
             access_token: minted.token.reveal(),
             token_type: "Bearer",
             expires_in: minted.expires_at.since(now),
             refresh_token: None,
             scope: plan.scopes().to_string(),
             issued_token_type: Some(ACCESS_TOKEN),
+        };
+        Ok(Ok(Granted {
+            response,
+            used: self.caller.use_of_token(subject, now),
         }))
     }
 

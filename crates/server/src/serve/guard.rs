@@ -28,6 +28,14 @@ pub(super) fn describe() {
         "Requests that failed because of the database"
     );
     metrics::describe_counter!("curfew_cleaned_up_rows_total", "Rows removed by clean-up");
+    metrics::describe_counter!(
+        "curfew_last_uses_dropped_total",
+        "Uses of credentials that were not remembered, because too many different ones were used within a minute"
+    );
+    metrics::describe_counter!(
+        "curfew_users_made_dormant_total",
+        "Accounts made dormant for lack of use"
+    );
     LazyLock::force(&ANSWERS);
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod chain_of_life;
+mod last_uses;
 mod plans;
 mod portability;
 mod support;

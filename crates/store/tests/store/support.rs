@@ -190,7 +190,7 @@ pub(crate) fn chain(
         let (session, _) = write.session_insert(&NewSession {
             birth: session_birth,
             expires_at: session_end,
-            idle_at: LifetimeRules::default().session_idle_at(false, now, session_end.timestamp()),
+            idle_lifetime: LifetimeRules::default().session_idle_lifetime(false),
             ip: String::new(),
             user_agent: String::new(),
         })?;
