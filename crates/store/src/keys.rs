@@ -50,14 +50,17 @@ pub enum MacPurpose {
     KeyCheck,
     /// Binds a login to the authorization request that asked for it.
     Reauthentication,
+    /// Proves rows and links of the audit trail.
+    AuditTrail,
 }
 
 impl MacPurpose {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Csrf,
         Self::RefreshTag,
         Self::KeyCheck,
         Self::Reauthentication,
+        Self::AuditTrail,
     ];
 
     const fn label(self) -> &'static str {
@@ -66,6 +69,7 @@ impl MacPurpose {
             Self::RefreshTag => "refresh tag",
             Self::KeyCheck => "key check",
             Self::Reauthentication => "reauthentication",
+            Self::AuditTrail => "audit trail",
         }
     }
 }
@@ -192,6 +196,18 @@ impl ServerKeys {
     /// A message authentication code under the current key.
     pub fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Digest {
         self.derived[&self.current].mac(purpose, parts)
+    }
+
+    /// The same under the key of that id. `None` when it is not at hand.
+    pub(crate) fn mac_under(
+        &self,
+        key_id: KeyId,
+        purpose: MacPurpose,
+        parts: &[&[u8]],
+    ) -> Option<Digest> {
+        self.derived
+            .get(&key_id)
+            .map(|keys| keys.mac(purpose, parts))
     }
 
     /// Is `mac` one that we made, under any key at hand?

@@ -313,6 +313,20 @@ diesel::table! {
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         detail -> Nullable<Text>,
+        chain_id -> Binary,
+        sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_links (chain_id, sequence) {
+        chain_id -> Binary,
+        sequence -> BigInt,
+        key_id -> SmallInt,
+        created_at -> BigInt,
+        row_tags -> Binary,
+        seen_links -> Binary,
+        digest -> Binary,
     }
 }
 
@@ -339,4 +353,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     mails,
     rate_limits,
     audit,
+    audit_links,
 );
