@@ -5,6 +5,7 @@
 //! * `link.rs` and `chain.rs` make them provable, [`proof`] proves them.
 
 pub(crate) mod chain;
+mod finding;
 mod insert;
 mod link;
 pub mod proof;

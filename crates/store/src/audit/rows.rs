@@ -56,15 +56,10 @@ const fn outcome_word(succeeded: bool) -> &'static str {
     if succeeded { "succeeded" } else { "refused" }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over references"
-)]
 fn outcome<S: Serializer>(succeeded: &bool, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(outcome_word(*succeeded))
 }
 
-#[expect(clippy::ref_option, reason = "serde hands over references")]
 fn seconds<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => to.serialize_some(&at.seconds()),

@@ -10,7 +10,9 @@ use crate::support::{START, TestStore};
 const NODE: NodeId = NodeId::from_bytes([4; 16]);
 const TOKEN: TokenId = TokenId::from_bytes([5; 16]);
 
+/// A second after the last one, so that the order is known.
 fn record(test: &TestStore, entry: AuditEntry) {
+    test.clock.advance(1);
     test.write(move |write| write.audit(&entry));
 }
 
@@ -72,7 +74,7 @@ on_both_backends! {
         });
         let found = search(test, AuditQuery { user: Some(gone), ..AuditQuery::default() });
         assert_eq!(found.len(), 2);
-        assert_eq!((found[0].event.as_str(), found[0].outcome(), found[0].at.seconds()), ("token.refused", "refused", START + 10));
+        assert_eq!((found[0].event.as_str(), found[0].outcome(), found[0].at.seconds()), ("token.refused", "refused", START + 13));
         assert_eq!(found[1].token_id, Some(TOKEN));
         assert_eq!(found[1].username.as_deref(), Some("gone"), "the name stays with the tombstone");
         let of_all = search(test, AuditQuery { deleted_users: true, ..AuditQuery::default() });
@@ -101,9 +103,9 @@ on_both_backends! {
             (AuditQuery { events: vec![AuditEvent::SessionEnded, AuditEvent::LoginFailed], ..any() }, vec!["login.failed", "session.ended"]),
             (AuditQuery { ip: Some("192.0.2.1".to_owned()), ..any() }, vec!["token.minted"]),
             (AuditQuery { succeeded: Some(false), ..any() }, vec!["login.failed"]),
-            (AuditQuery { since: at(100), ..any() }, vec!["login.failed", "session.ended"]),
-            (AuditQuery { until: at(100), ..any() }, vec!["token.minted"]),
-            (AuditQuery { since: at(100), until: at(200), ..any() }, vec!["session.ended"]),
+            (AuditQuery { since: at(102), ..any() }, vec!["login.failed", "session.ended"]),
+            (AuditQuery { until: at(102), ..any() }, vec!["token.minted"]),
+            (AuditQuery { since: at(102), until: at(203), ..any() }, vec!["session.ended"]),
             (AuditQuery { since: at(-5_000_000_000), until: at(i64::MAX - START), ..any() }, vec!["login.failed", "session.ended", "token.minted"]),
         ];
         for (query, found) in cases {
