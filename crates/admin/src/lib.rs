@@ -3,6 +3,7 @@
 //! Every operation checks its input, runs in one transaction together with its audit row, and answers with a value or with a
 //! sentence that says what to do next. Nothing here prints, asks or hashes passwords.
 
+mod audit;
 mod backups;
 mod bootstraps;
 mod clients;
@@ -27,6 +28,7 @@ use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::tenants::Tenant;
 use curfew_store::{Read, Store, StoreError, Write};
 
+pub use audit::AuditSearch;
 pub use clients::{AddedClient, ClientChange, NewClient};
 pub use error::AdminError;
 pub use filling::Filling;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    Switch, client, config, maintenance, resource, scope, session, tenant, token, user,
+    Switch, audit, client, config, maintenance, resource, scope, session, tenant, token, user,
 };
 use crate::failure::Failure;
 use crate::{backup, bench, demo, init, serve};
@@ -86,6 +86,9 @@ enum Command {
     /// Browser sessions
     #[command(subcommand)]
     Session(session::SessionCommand),
+    /// The audit trail: search it, hand it out, prove it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check the configuration, or print the references
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -119,6 +122,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(command, global),
         Command::Token(command) => token::run(command, global),
         Command::Session(command) => session::run(command, global),
+        Command::Audit(command) => audit::run(command, global),
         Command::Config(command) => config::run(&command, global),
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();

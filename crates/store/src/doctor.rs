@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use crate::AnyConnection;
 use crate::context::Read;
 use crate::error::StoreError;
 use crate::on;
@@ -90,16 +89,9 @@ impl Invariant {
 impl Read<'_> {
     /// Counts the violations of one invariant. This reads every row, so on PostgreSQL it may take longer than a request.
     pub fn invariant_check(&mut self, invariant: &Invariant) -> Result<Finding, StoreError> {
-        let patient = matches!(self.connection, AnyConnection::Postgres(_));
-        if patient {
-            self.connection.batch("SET statement_timeout = 0")?;
-        }
-        let count: Result<Count, _> =
-            on!(&mut *self.connection, c => diesel::sql_query(invariant.sql).get_result(c));
-        if patient {
-            self.connection.batch("SET statement_timeout = '5s'")?;
-        }
-        let count = count?;
+        let count: Count = self.connection.patiently(|connection| {
+            Ok(on!(connection, c => diesel::sql_query(invariant.sql).get_result(c)?))
+        })?;
         Ok(Finding {
             name: invariant.name,
             meaning: invariant.meaning,

@@ -393,6 +393,20 @@ diesel::table! {
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         detail -> Nullable<Text>,
+        chain_id -> Binary,
+        sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_links (chain_id, sequence) {
+        chain_id -> Binary,
+        sequence -> BigInt,
+        key_id -> SmallInt,
+        created_at -> BigInt,
+        row_tags -> Binary,
+        seen_links -> Binary,
+        digest -> Binary,
     }
 }
 
@@ -424,4 +438,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     rate_limits,
     last_uses,
     audit,
+    audit_links,
 );

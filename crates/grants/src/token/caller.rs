@@ -9,6 +9,7 @@ use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::clients::Client;
 use curfew_store::last_uses::{Use, Used};
 use curfew_store::nodes::{NodeChain, NodeUser};
+use curfew_store::tokens::TokenChain;
 use curfew_store::{StoreError, Write};
 
 use super::refusal::TokenRefusal;

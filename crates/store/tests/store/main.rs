@@ -5,6 +5,8 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod audit;
+mod audit_proof;
 mod chain_of_life;
 mod last_uses;
 mod plans;
