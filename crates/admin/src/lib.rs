@@ -26,6 +26,9 @@ use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::tenants::Tenant;
 use curfew_store::{Read, Store, StoreError, Write};
 
+pub use curfew_policy::standing::{Kind, Standing};
+pub use curfew_store::tree::Edge;
+
 pub use clients::{AddedClient, ClientChange, NewClient};
 pub use error::AdminError;
 pub use filling::Filling;
@@ -33,9 +36,8 @@ pub use health::Health;
 pub use invitations::{Invitation, Invitations};
 pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};
-pub use subject::{Kind, Standing};
 pub use tenants::TenantChange;
-pub use tokens::{Edge, Inspection, LineageRow, ListedToken, Revoked};
+pub use tokens::{Inspection, LineageRow, ListedToken, Revoked};
 pub use users::{AddedUser, NewUserRequest, UserChange};
 
 /// The operations, in the name of whoever is at the command line.

@@ -6,7 +6,6 @@
 
 mod audience;
 mod authorize;
-mod catalogue;
 mod consent;
 mod engine;
 mod metadata;
@@ -18,6 +17,7 @@ mod token;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
+use curfew_http::catalogue;
 use curfew_http::problem::method_not_allowed;
 
 /// Registers the authorization, consent and token endpoints, relative to the tenant.
