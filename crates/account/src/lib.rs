@@ -11,6 +11,7 @@ mod bootstrap;
 mod forgot;
 mod guess;
 mod health;
+mod link;
 mod login;
 mod logout;
 mod notice;
@@ -20,6 +21,7 @@ mod sign_in;
 mod tests;
 mod visit;
 
+pub mod holdings;
 pub mod pages;
 
 use actix_web::{HttpResponse, Resource, web};

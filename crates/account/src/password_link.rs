@@ -11,14 +11,14 @@ use curfew_http::answer::{self, see_other};
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, csrf, origin};
 use curfew_policy::password::{PasswordRefusal, check_new};
-use curfew_policy::status::UserStatus;
-use curfew_protocol::{Form, MailedLinkId, ParsedToken, Redacted, TenantId, TokenKind, UserId};
+use curfew_protocol::{Form, ParsedToken, Redacted, TenantId, TokenKind, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::mailed_links::{LinkKind, MailedLink};
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError, Write};
 
 use crate::guess::account_bucket;
+use crate::link::good_link;
 use crate::notice::ChangeNotice;
 use crate::pages::{LinkInvalidPage, LinkPurpose, PasswordError, PasswordPage};
 use crate::visit::{Expired, Halt, MIN_LENGTH, check_form, posted, query, visit, with_cookie};
@@ -94,7 +94,7 @@ impl Shown {
         };
         let tenant = at.realm.tenant_id;
         let found = at.edge.store.read(move |read| {
-            let good = good_link(read, tenant, &presented)?;
+            let good = good_password_link(read, tenant, &presented)?;
             Ok(good.map(|good| Self {
                 text,
                 presented,
@@ -113,41 +113,26 @@ struct GoodLink {
     purpose: LinkPurpose,
 }
 
-/// The link, when it is good at this moment: ours, of this tenant, unused, in time, and made under the epochs of today.
-fn good_link(
+/// A link that is good at this moment, when it is one to set a password by.
+fn good_password_link(
     read: &mut Read<'_>,
     tenant: TenantId,
     presented: &ParsedToken,
 ) -> Result<Option<GoodLink>, StoreError> {
-    let id = MailedLinkId::from_bytes(presented.selector);
-    let Some(link) = read.mailed_link(id)? else {
-        return Ok(None);
-    };
-    let Some(user) = read.user(link.user_id)? else {
-        return Ok(None);
-    };
-    let installation_epoch = read.installation_epoch()?;
-    let good = read.keys().verify(
-        TokenKind::MailedLink,
-        id.as_bytes(),
-        &presented.secret,
-        link.digest,
-    ) && link.consumed_at.is_none()
-        && !read.now().has_reached(link.expires_at)
-        && link.installation_epoch == installation_epoch
-        && link.user_epoch == user.epoch
-        && user.tenant_id == tenant
-        && matches!(user.status, UserStatus::Active | UserStatus::Dormant);
-    let purpose = match link.kind {
-        LinkKind::Invitation => LinkPurpose::Invitation,
-        LinkKind::PasswordReset => LinkPurpose::Reset,
-        LinkKind::Undo(_) => return Ok(None),
-    };
-    Ok(good.then_some(GoodLink {
-        link,
-        user,
-        purpose,
-    }))
+    Ok(
+        good_link(read, tenant, presented)?.and_then(|(link, user)| {
+            let purpose = match link.kind {
+                LinkKind::Invitation => LinkPurpose::Invitation,
+                LinkKind::PasswordReset => LinkPurpose::Reset,
+                LinkKind::Undo(_) => return None,
+            };
+            Some(GoodLink {
+                link,
+                user,
+                purpose,
+            })
+        }),
+    )
 }
 
 fn new_password(form: &Form<'_>, user: &User) -> Result<Redacted<String>, PasswordError> {
@@ -212,7 +197,7 @@ impl Setting {
             link,
             user,
             purpose,
-        }) = good_link(write, self.tenant_id, &self.presented)?
+        }) = good_password_link(write, self.tenant_id, &self.presented)?
         else {
             return Ok(Err(LinkIsDead));
         };

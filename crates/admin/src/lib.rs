@@ -29,6 +29,9 @@ use curfew_store::tenants::Tenant;
 use curfew_store::{Read, Store, StoreError, Write};
 
 pub use audit::AuditSearch;
+pub use curfew_policy::standing::{Kind, Standing};
+pub use curfew_store::tree::Edge;
+
 pub use clients::{AddedClient, ClientChange, NewClient};
 pub use error::AdminError;
 pub use filling::Filling;
@@ -36,10 +39,9 @@ pub use health::Health;
 pub use invitations::{Invitation, Invitations};
 pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};
-pub use subject::{Kind, Standing};
 pub use tenants::TenantChange;
 pub use token_lists::ListedToken;
-pub use tokens::{Edge, Inspection, LineageRow, Revoked};
+pub use tokens::{Inspection, LineageRow, Revoked};
 pub use users::{AddedUser, NewUserRequest, UserChange};
 
 /// The operations, in the name of whoever is at the command line.

@@ -1,139 +1,14 @@
 //! What a pasted text is: a credential's value, or the id of a token or node. A value is believed only when its digest fits.
 
-use curfew_policy::liveness::DeadBecause;
-use curfew_policy::status::NodeKind;
+use curfew_policy::standing::Standing;
 use curfew_protocol::{
     CodeId, DeviceCodeId, NodeId, ParsedRefresh, ParsedToken, Timestamp, TokenId, TokenKind,
 };
 use curfew_store::device_codes::DeviceCodeState;
-use curfew_store::last_uses::Used;
-use curfew_store::nodes::NodeChain;
-use curfew_store::tokens::TokenChain;
+use curfew_store::tree::Subject;
 use curfew_store::{KeyedDigest, Read};
 
 use crate::AdminError;
-
-/// The kinds that can be asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    AccessToken,
-    RefreshFamily,
-    Session,
-    Approval,
-    ClientGrant,
-    PersonalAccessToken,
-    Exchange,
-}
-
-impl Kind {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AccessToken => "access token",
-            Self::RefreshFamily => "refresh family",
-            Self::Session => "session",
-            Self::Approval => "approval",
-            Self::ClientGrant => "client grant",
-            Self::PersonalAccessToken => "personal access token",
-            Self::Exchange => "exchange",
-        }
-    }
-
-    pub(crate) const fn of_node(kind: NodeKind) -> Self {
-        match kind {
-            NodeKind::Session => Self::Session,
-            NodeKind::Approval => Self::Approval,
-            NodeKind::Family => Self::RefreshFamily,
-            NodeKind::ClientGrant => Self::ClientGrant,
-            NodeKind::PersonalAccessToken => Self::PersonalAccessToken,
-            NodeKind::Exchange => Self::Exchange,
-        }
-    }
-}
-
-/// Alive, or why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Standing {
-    pub alive: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dead_because: Option<&'static str>,
-    /// How it was ended, when somebody ended it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<curfew_policy::status::DeathCause>,
-}
-
-impl Standing {
-    pub(crate) fn of<T>(verdict: Result<T, DeadBecause>) -> Self {
-        let Err(because) = verdict else {
-            return Self {
-                alive: true,
-                dead_because: None,
-                cause: None,
-            };
-        };
-        let cause = match because {
-            DeadBecause::TokenEnded(cause) | DeadBecause::NodeEnded(cause) => Some(cause),
-            DeadBecause::TokenExpired
-            | DeadBecause::NodeExpired
-            | DeadBecause::SessionIdle
-            | DeadBecause::OverTenantLimit
-            | DeadBecause::OwnerNotActive(_)
-            | DeadBecause::OwnerEpochMoved(_) => None,
-        };
-        Self {
-            alive: false,
-            dead_because: Some(because.as_str()),
-            cause,
-        }
-    }
-
-    /// Dead for a reason that only its own kind knows.
-    pub(crate) const fn dead(because: &'static str) -> Self {
-        Self {
-            alive: false,
-            dead_because: Some(because),
-            cause: None,
-        }
-    }
-}
-
-impl std::fmt::Display for Standing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.dead_because, self.cause) {
-            (None, _) => f.write_str("alive"),
-            (Some(because), None) => write!(f, "dead: {because}"),
-            (Some(because), Some(cause)) => write!(f, "dead: {because} ({cause})"),
-        }
-    }
-}
-
-/// What was found behind a text.
-pub(crate) enum Subject {
-    Token(TokenChain),
-    Node {
-        chain: NodeChain,
-        standing: Standing,
-    },
-}
-
-impl Subject {
-    pub(crate) const fn node(&self) -> &NodeChain {
-        match self {
-            Self::Token(token) => &token.node,
-            Self::Node { chain, .. } => chain,
-        }
-    }
-}
-
-impl Subject {
-    /// Under what its last use is kept.
-    pub(crate) const fn used(&self) -> Used {
-        match self {
-            Self::Token(token) => Used::Token(token.id),
-            Self::Node { chain, .. } => Used::Node(chain.id),
-        }
-    }
-}
 
 const NOT_FOUND: &str = "nothing is known of this token; it was never issued here, its value was altered, or clean-up has \
      removed it long after its end";
@@ -168,25 +43,7 @@ fn by_id(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminError>
     if let Some(token) = read.token_chain(token_id)? {
         return Ok(Some(Subject::Token(token)));
     }
-    node(read, NodeId::from_bytes(*token_id.as_bytes()))
-}
-
-/// A node with its standing; a family and a session also die idle.
-pub(crate) fn node(read: &mut Read<'_>, id: NodeId) -> Result<Option<Subject>, AdminError> {
-    let Some(chain) = read.node_chain(id)? else {
-        return Ok(None);
-    };
-    let now = read.now();
-    let mut standing = Standing::of(chain.judge(now));
-    if standing.alive
-        && chain.kind == NodeKind::Family
-        && read
-            .family(id)?
-            .is_some_and(|family| now.has_reached(family.idle_at))
-    {
-        standing = Standing::dead("refresh_idle");
-    }
-    Ok(Some(Subject::Node { chain, standing }))
+    Ok(read.node_subject(NodeId::from_bytes(*token_id.as_bytes()))?)
 }
 
 fn fits(read: &Read<'_>, kind: TokenKind, parsed: &ParsedToken, stored: KeyedDigest) -> bool {
@@ -218,7 +75,7 @@ fn session(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, AdminErro
         .session(id)?
         .filter(|session| fits(read, kind, &parsed, session.digest))
     {
-        Some(_) => node(read, id),
+        Some(_) => Ok(read.node_subject(id)?),
         None => Ok(None),
     }
 }
@@ -250,7 +107,7 @@ fn device_code(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, Admin
     };
     match code.state {
         DeviceCodeState::Approved(approval) | DeviceCodeState::Consumed(approval) => {
-            node(read, approval)
+            Ok(read.node_subject(approval)?)
         }
         DeviceCodeState::Pending | DeviceCodeState::Denied => Err(AdminError::invalid(
             "this is a device code that nobody approved; no token came of it, and it expires by itself",
@@ -283,7 +140,7 @@ fn refresh_token(read: &mut Read<'_>, text: &str) -> Result<Option<Subject>, Adm
     if !presented.tag_is_ours || (is_present && !presented.is_current_secret) {
         return Ok(None);
     }
-    let found = node(read, parsed.family)?;
+    let found = read.node_subject(parsed.family)?;
     Ok(match found {
         Some(Subject::Node { chain, standing }) if standing.alive && !is_present => {
             Some(Subject::Node {

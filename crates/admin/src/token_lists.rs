@@ -1,13 +1,14 @@
 //! Tokens as lists: what was issued to whom, refresh families and access tokens alike, and when it was last used (E14).
 
+use curfew_policy::standing::{Kind, Standing};
 use curfew_policy::status::NodeKind;
 use curfew_store::last_uses::Used;
 use curfew_store::node_lists::NodeListing;
 use curfew_store::tokens::TokenChain;
+use curfew_store::tree::Subject;
 use curfew_store::{Read, StoreError};
 
 use crate::clients::client;
-use crate::subject::{Kind, Standing, Subject, node};
 use crate::users::user;
 use crate::{Admin, AdminError, tenant};
 
@@ -92,7 +93,7 @@ fn listed_family(
         return Ok(None);
     }
     let (Some(family), Some(Subject::Node { chain, standing })) =
-        (read.family(listing.id)?, node(read, listing.id)?)
+        (read.family(listing.id)?, read.node_subject(listing.id)?)
     else {
         return Ok(None);
     };

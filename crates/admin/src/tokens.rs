@@ -1,17 +1,22 @@
 //! Tokens under the magnifying glass: what is it, why is it dead, what hangs together with it, and end it.
 
+use curfew_policy::standing::{Kind, Standing};
 use curfew_policy::status::DeathCause;
-use curfew_protocol::{Audiences, NodeId, Timestamp, TokenId};
+use curfew_protocol::{Audiences, Timestamp, TokenId};
 use curfew_store::Read;
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
+use curfew_store::tree::{Edge, Subject, TreeBounds, TreeRow};
 
-use crate::subject::{Kind, Standing, Subject, find, node};
+use crate::subject::find;
 use crate::{Admin, AdminError};
 
-/// How many tokens of one node a tree shows.
-const TOKENS_SHOWN: i64 = 20;
+/// Operators see the whole tree, but of each node the newest tokens only.
+const BOUNDS: TreeBounds = TreeBounds {
+    rows: usize::MAX,
+    tokens: 20,
+};
 
 /// Everything about a token but its secret.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -34,20 +39,6 @@ pub struct Inspection {
     pub last_used_for: Option<String>,
     /// The address of whoever used it.
     pub last_used_from: Option<String>,
-}
-
-/// How a row of the tree hangs on the one above it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Edge {
-    /// Nothing is above it.
-    Root,
-    /// Its life ends with the one above.
-    Binding,
-    /// Provenance only.
-    Recorded,
-    /// The token above made it.
-    Minted,
 }
 
 #[derive(Clone, Debug, serde::Serialize)]
@@ -74,26 +65,11 @@ pub struct Revoked {
 }
 
 fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, AdminError> {
-    let (kind, id, standing, scopes, audiences) = match subject {
-        Subject::Token(token) => (
-            Kind::AccessToken,
-            token.id.to_string(),
-            Standing::of(token.judge(read.now())),
-            Some(token.scopes.clone()),
-            token.audiences.clone(),
-        ),
-        Subject::Node { chain, standing } => {
-            let (scopes, audiences) = granted(read, chain)?;
-            (
-                Kind::of_node(chain.kind),
-                chain.id.to_string(),
-                *standing,
-                scopes,
-                audiences,
-            )
-        }
+    let (scopes, audiences) = match subject {
+        Subject::Token(token) => (Some(token.scopes.clone()), token.audiences.clone()),
+        Subject::Node { chain, .. } => granted(read, chain)?,
     };
-    let (created_at, expires_at) = span(subject);
+    let (created_at, expires_at) = subject.span();
     let last = read.last_uses(&[subject.used()])?.remove(&subject.used());
     let chain = subject.node();
     let server = match last.as_ref().and_then(|last| last.resource_server) {
@@ -104,9 +80,9 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
         None => None,
     };
     Ok(Inspection {
-        kind,
-        id,
-        standing,
+        kind: subject.kind(),
+        id: subject.id(),
+        standing: subject.standing(read.now()),
         tenant: chain.tenant_slug.clone(),
         username: chain.user.as_ref().map(|user| user.username.clone()),
         client_id: chain.client.as_ref().map(|client| client.client_id.clone()),
@@ -122,13 +98,6 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
         last_used_for: server.map(|server| server.identifier),
         last_used_from: last.and_then(|last| last.ip),
     })
-}
-
-const fn span(subject: &Subject) -> (Timestamp, Timestamp) {
-    match subject {
-        Subject::Token(token) => (token.facts.created_at, token.facts.expires_at),
-        Subject::Node { chain, .. } => (chain.created_at, chain.facts.expires_at),
-    }
 }
 
 /// What an approval or a family allows.
@@ -196,162 +165,30 @@ impl Admin {
     pub fn token_lineage(&self, text: &str) -> Result<Vec<LineageRow>, AdminError> {
         self.read(|read| {
             let subject = find(read, text)?;
-            let mut tree = Tree::default();
-            tree.ancestors(read, &subject)?;
-            tree.below(read, &subject)?;
-            let uses = read.last_uses(&tree.used)?;
-            for (row, used) in tree.rows.iter_mut().zip(&tree.used) {
-                row.last_used_at = uses.get(used).map(|last| last.used_at.seconds());
-            }
-            Ok(tree.rows)
+            let tree = read.tree(subject, BOUNDS)?;
+            let now = read.now();
+            let asked: Vec<Used> = tree.rows.iter().map(|row| row.subject.used()).collect();
+            let uses = read.last_uses(&asked)?;
+            let row = |row: &TreeRow| LineageRow {
+                last_used_at: uses
+                    .get(&row.subject.used())
+                    .map(|last| last.used_at.seconds()),
+                ..lineage_row(row, now)
+            };
+            Ok(tree.rows.iter().map(row).collect())
         })
     }
 }
 
-#[derive(Default)]
-struct Tree {
-    rows: Vec<LineageRow>,
-    /// What each row is about.
-    used: Vec<Used>,
-}
-
-impl Tree {
-    fn push(&mut self, read: &Read<'_>, subject: &Subject, depth: usize, edge: Edge) {
-        let (kind, id, standing) = match subject {
-            Subject::Token(token) => (
-                Kind::AccessToken,
-                token.id.to_string(),
-                Standing::of(token.judge(read.now())),
-            ),
-            Subject::Node { chain, standing } => {
-                (Kind::of_node(chain.kind), chain.id.to_string(), *standing)
-            }
-        };
-        let expires_at = span(subject).1.seconds();
-        self.rows.push(LineageRow {
-            depth,
-            edge,
-            kind,
-            id,
-            standing,
-            expires_at,
-            last_used_at: None,
-            asked: false,
-        });
-        self.used.push(subject.used());
+fn lineage_row(row: &TreeRow, now: Timestamp) -> LineageRow {
+    LineageRow {
+        depth: row.depth,
+        edge: row.edge,
+        kind: row.subject.kind(),
+        id: row.subject.id(),
+        standing: row.subject.standing(now),
+        expires_at: row.subject.span().1.seconds(),
+        last_used_at: None,
+        asked: row.asked,
     }
-
-    /// From the topmost ancestor down to the subject, one row each.
-    fn ancestors(&mut self, read: &mut Read<'_>, subject: &Subject) -> Result<(), AdminError> {
-        let mut path: Vec<(Subject, Edge)> = Vec::new();
-        let mut above = parent_of(read, subject)?;
-        while let Some((parent, edge)) = above {
-            above = parent_of(read, &parent)?;
-            path.push((parent, edge));
-        }
-        // Each edge was noted with the parent; a row shows how it hangs on the one above it.
-        let mut edge = Edge::Root;
-        let mut depth = 0;
-        for (parent, edge_below) in path.into_iter().rev() {
-            self.push(read, &parent, depth, edge);
-            edge = edge_below;
-            depth += 1;
-        }
-        self.push(read, subject, depth, edge);
-        if let Some(row) = self.rows.last_mut() {
-            row.asked = true;
-        }
-        Ok(())
-    }
-
-    fn below(&mut self, read: &mut Read<'_>, subject: &Subject) -> Result<(), AdminError> {
-        let depth = self.rows.last().map_or(0, |row| row.depth);
-        match subject {
-            Subject::Token(token) => self.below_token(read, token.id, depth + 1),
-            Subject::Node { chain, .. } => self.below_node(read, chain, depth + 1),
-        }
-    }
-
-    fn below_token(
-        &mut self,
-        read: &mut Read<'_>,
-        id: TokenId,
-        depth: usize,
-    ) -> Result<(), AdminError> {
-        for child in read.node_ids_minted_by(id)? {
-            self.child(read, child, depth, Edge::Minted)?;
-        }
-        Ok(())
-    }
-
-    fn below_node(
-        &mut self,
-        read: &mut Read<'_>,
-        chain: &NodeChain,
-        depth: usize,
-    ) -> Result<(), AdminError> {
-        for id in read.token_ids_latest(chain.id, TOKENS_SHOWN)? {
-            if let Some(token) = read.token_chain(id)? {
-                self.push(read, &Subject::Token(token), depth, Edge::Binding);
-                self.below_token(read, id, depth + 1)?;
-            }
-        }
-        for child in read.node_ids_below(chain.id, chain.user.as_ref().map(|user| user.id))? {
-            let recorded = read
-                .node_listing(child)?
-                .is_some_and(|listing| listing.parent_id != Some(chain.id));
-            self.child(
-                read,
-                child,
-                depth,
-                if recorded {
-                    Edge::Recorded
-                } else {
-                    Edge::Binding
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn child(
-        &mut self,
-        read: &mut Read<'_>,
-        id: NodeId,
-        depth: usize,
-        edge: Edge,
-    ) -> Result<(), AdminError> {
-        if let Some(subject) = node(read, id)? {
-            self.push(read, &subject, depth, edge);
-            self.below_node(read, subject.node(), depth + 1)?;
-        }
-        Ok(())
-    }
-}
-
-/// What a subject hangs on, and how.
-fn parent_of(
-    read: &mut Read<'_>,
-    subject: &Subject,
-) -> Result<Option<(Subject, Edge)>, AdminError> {
-    let chain = match subject {
-        Subject::Token(token) => {
-            return Ok(node(read, token.node.id)?.map(|parent| (parent, Edge::Binding)));
-        }
-        Subject::Node { chain, .. } => chain,
-    };
-    if let Some(token) = read.node_parent_token(chain.id)?
-        && let Some(token) = read.token_chain(token)?
-    {
-        return Ok(Some((Subject::Token(token), Edge::Minted)));
-    }
-    let Some(listing) = read.node_listing(chain.id)? else {
-        return Ok(None);
-    };
-    let (id, edge) = match (listing.parent_id, listing.recorded_parent_id) {
-        (Some(id), _) => (id, Edge::Binding),
-        (None, Some(id)) => (id, Edge::Recorded),
-        (None, None) => return Ok(None),
-    };
-    Ok(node(read, id)?.map(|parent| (parent, edge)))
 }

@@ -35,7 +35,7 @@ pub(crate) fn choose(
     Ok(Audiences(
         chosen
             .into_iter()
-            .map(|server| audience(server, scopes, catalogue))
+            .map(|server| catalogue.audience(server, scopes))
             .collect(),
     ))
 }
@@ -81,15 +81,6 @@ fn implied<'a>(
         all.filter(|server| server.key != OWN_API).collect()
     } else {
         owners
-    }
-}
-
-fn audience(server: &KnownServer, scopes: &ScopeSet, catalogue: &Catalogue) -> Audience {
-    Audience {
-        key: server.key,
-        epoch: server.epoch,
-        identifier: server.identifier.clone(),
-        scopes: catalogue.scopes_of(server.key, scopes),
     }
 }
 

@@ -7,7 +7,6 @@
 
 mod audience;
 mod authorize;
-mod catalogue;
 mod consent;
 mod device;
 mod engine;
@@ -20,6 +19,7 @@ mod token;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
+use curfew_http::catalogue;
 use curfew_http::problem::method_not_allowed;
 
 /// Registers the authorization, consent, device and token endpoints, relative to the tenant.

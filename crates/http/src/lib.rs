@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod catalogue;
 pub mod client_auth;
 pub mod cors;
 pub mod csrf;

@@ -12,4 +12,5 @@ pub mod pkce;
 pub mod redirect;
 pub mod refresh;
 pub mod resource;
+pub mod standing;
 pub mod status;

@@ -174,6 +174,9 @@ const IDLE_MOVE_STEP: Lifetime = Lifetime::from_seconds(300);
 /// By how much a device that polls too fast is slowed down, each time (RFC 8628 §3.5).
 pub const SLOW_DOWN_STEP: Lifetime = Lifetime::from_seconds(5);
 
+/// For how long an approval given to a device is shown to a person as one that may be disowned.
+pub const DEVICES_SHOWN: Lifetime = Lifetime::from_seconds(2_592_000);
+
 /// How far a node's clock may differ from the database's before the node calls itself not ready.
 pub const CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(2);
 
@@ -227,6 +230,17 @@ impl LifetimeRules {
             Some(asked) => Ok(ExpiresAt(now.after(asked))),
             None => Ok(ExpiresAt(now.after(longest))),
         }
+    }
+
+    /// The longest that may be asked for under these caps; zero when an ancestor has ended.
+    pub fn longest_allowed(
+        &self,
+        credential: Credential,
+        now: Timestamp,
+        caps: Caps<'_>,
+    ) -> Lifetime {
+        let asked = Some(HARD_CAP);
+        self.longest(credential, now, Caps { asked, ..caps })
     }
 
     fn longest(&self, credential: Credential, now: Timestamp, caps: Caps<'_>) -> Lifetime {

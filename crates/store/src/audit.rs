@@ -140,6 +140,7 @@ impl AuthenticatedBy {
             5 => "authorization_code",
             6 => "refresh_token",
             7 => "mailed_link",
+            8 => "device_code",
             _ => "unknown",
         }
     }

@@ -1,5 +1,7 @@
 //! Approvals, and the authorization codes that are redeemed against them.
 
+use std::collections::HashMap;
+
 use curfew_policy::lifetime::ExpiresAt;
 use curfew_policy::status::NodeKind;
 use curfew_protocol::{
@@ -111,40 +113,56 @@ pub(crate) fn stored_scopes(text: &str) -> Result<ScopeSet, StoreError> {
     ScopeSet::parse(text).map_err(|_| StoreError::Corrupt("scopes".to_owned()))
 }
 
+type ApprovalRow = (
+    Db<NodeId>,
+    (String, Json<Audiences>, i16),
+    (Option<i64>, Option<String>, Option<String>),
+);
+
+fn approval(row: ApprovalRow, node: NodeChain) -> Result<Approval, StoreError> {
+    let (_, (scopes, audiences, basis), device) = row;
+    let basis = ApprovalBasis::from_code(basis)
+        .ok_or_else(|| StoreError::Corrupt("the basis of an approval".to_owned()))?;
+    let device = (basis == ApprovalBasis::Device).then(|| ApprovedDevice {
+        requested_lifetime: lifetime(device.0),
+        ip: device.1,
+        user_agent: device.2,
+    });
+    Ok(Approval {
+        node,
+        scopes: stored_scopes(&scopes)?,
+        audiences: audiences.0,
+        basis,
+        device,
+    })
+}
+
 impl Read<'_> {
     pub fn approval(&mut self, id: NodeId) -> Result<Option<Approval>, StoreError> {
-        type Row = (
-            (String, Json<Audiences>, i16),
-            (Option<i64>, Option<String>, Option<String>),
-        );
-        let row: Option<Row> = on!(&mut *self.connection, c => approvals::table
-            .filter(approvals::node_id.eq(Db(id)))
-            .select((
-                (approvals::scopes, approvals::audiences, approvals::basis),
-                (approvals::requested_lifetime, approvals::device_ip, approvals::device_user_agent),
-            ))
-            .get_result(c)
-            .optional()?);
-        let Some(((scopes, audiences, basis), device)) = row else {
-            return Ok(None);
-        };
-        let basis = ApprovalBasis::from_code(basis)
-            .ok_or_else(|| StoreError::Corrupt("the basis of an approval".to_owned()))?;
-        let device = (basis == ApprovalBasis::Device).then(|| ApprovedDevice {
-            requested_lifetime: lifetime(device.0),
-            ip: device.1,
-            user_agent: device.2,
-        });
         let Some(node) = node_chain(self.connection, id)? else {
             return Ok(None);
         };
-        Ok(Some(Approval {
-            node,
-            scopes: stored_scopes(&scopes)?,
-            audiences: audiences.0,
-            basis,
-            device,
-        }))
+        Ok(self.approvals_on(vec![node])?.pop())
+    }
+
+    /// The approvals that these nodes are, in their order; nodes of other kinds are left out.
+    pub fn approvals_on(&mut self, nodes: Vec<NodeChain>) -> Result<Vec<Approval>, StoreError> {
+        let ids: Vec<Db<NodeId>> = nodes.iter().map(|node| Db(node.id)).collect();
+        let rows: Vec<ApprovalRow> = on!(&mut *self.connection, c => approvals::table
+            .filter(approvals::node_id.eq_any(ids))
+            .select((
+                approvals::node_id,
+                (approvals::scopes, approvals::audiences, approvals::basis),
+                (approvals::requested_lifetime, approvals::device_ip, approvals::device_user_agent),
+            ))
+            .load(c)?);
+        let mut rows: HashMap<NodeId, ApprovalRow> =
+            rows.into_iter().map(|row| (row.0.0, row)).collect();
+        nodes
+            .into_iter()
+            .filter_map(|node| Some((rows.remove(&node.id)?, node)))
+            .map(|(row, node)| approval(row, node))
+            .collect()
     }
 
     /// Does a code that some other session approved carry this challenge? The same session may repeat its request.

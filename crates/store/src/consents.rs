@@ -13,11 +13,60 @@ use crate::schema::consents;
 
 #[derive(Clone, Debug)]
 pub struct Consent {
+    pub client: ClientKey,
     pub scopes: ScopeSet,
     pub audiences: Audiences,
     pub user_epoch: i64,
     pub client_epoch: i64,
+    pub created_at: Timestamp,
     pub expires_at: Timestamp,
+}
+
+impl Consent {
+    /// Is it still what the person gave: under the same epochs, and in time?
+    pub const fn holds(&self, user_epoch: i64, client_epoch: i64, now: Timestamp) -> bool {
+        self.user_epoch == user_epoch
+            && self.client_epoch == client_epoch
+            && !now.has_reached(self.expires_at)
+    }
+}
+
+type Row = (
+    Db<ClientKey>,
+    String,
+    Json<Audiences>,
+    i64,
+    i64,
+    Db<Timestamp>,
+    Db<Timestamp>,
+);
+
+macro_rules! consent_query {
+    ($user:expr) => {
+        consents::table
+            .filter(consents::user_id.eq(Db($user)))
+            .select((
+                consents::client_id,
+                consents::scopes,
+                consents::audiences,
+                consents::user_epoch,
+                consents::client_epoch,
+                consents::created_at,
+                consents::expires_at,
+            ))
+    };
+}
+
+fn consent(row: Row) -> Result<Consent, StoreError> {
+    Ok(Consent {
+        client: row.0.0,
+        scopes: stored_scopes(&row.1)?,
+        audiences: row.2.0,
+        user_epoch: row.3,
+        client_epoch: row.4,
+        created_at: row.5.0,
+        expires_at: row.6.0,
+    })
 }
 
 /// A consent to be remembered.
@@ -36,25 +85,17 @@ impl Read<'_> {
         user: UserId,
         client: ClientKey,
     ) -> Result<Option<Consent>, StoreError> {
-        type Row = (String, Json<Audiences>, i64, i64, Db<Timestamp>);
-        let row: Option<Row> = on!(&mut *self.connection, c => consents::table
-            .filter(consents::user_id.eq(Db(user)).and(consents::client_id.eq(Db(client))))
-            .select((
-                consents::scopes, consents::audiences, consents::user_epoch, consents::client_epoch,
-                consents::expires_at,
-            ))
+        let row: Option<Row> = on!(&mut *self.connection, c => consent_query!(user)
+            .filter(consents::client_id.eq(Db(client)))
             .get_result(c)
             .optional()?);
-        row.map(|row| {
-            Ok(Consent {
-                scopes: stored_scopes(&row.0)?,
-                audiences: row.1.0,
-                user_epoch: row.2,
-                client_epoch: row.3,
-                expires_at: row.4.0,
-            })
-        })
-        .transpose()
+        row.map(consent).transpose()
+    }
+
+    /// All that a user's consents remember.
+    pub fn consent_list(&mut self, user: UserId) -> Result<Vec<Consent>, StoreError> {
+        let rows: Vec<Row> = on!(&mut *self.connection, c => consent_query!(user).load(c)?);
+        rows.into_iter().map(consent).collect()
     }
 }
 
@@ -91,5 +132,12 @@ impl Write<'_> {
             consents::user_id.eq(Db(user)).and(consents::client_id.eq(Db(client))),
         )).execute(c)?);
         Ok(deleted == 1)
+    }
+
+    /// Forgets all that a user consented to. Returns how many there were.
+    pub fn consents_delete_of_user(&mut self, user: UserId) -> Result<usize, StoreError> {
+        Ok(on!(&mut *self.connection, c => diesel::delete(
+            consents::table.filter(consents::user_id.eq(Db(user))),
+        ).execute(c)?))
     }
 }

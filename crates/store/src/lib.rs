@@ -51,6 +51,7 @@ pub mod scopes;
 pub mod sessions;
 pub mod tenants;
 pub mod tokens;
+pub mod tree;
 pub mod users;
 
 use std::collections::HashMap;

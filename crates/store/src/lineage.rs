@@ -9,15 +9,28 @@ use crate::error::StoreError;
 use crate::on;
 use crate::schema::{nodes, tokens};
 
+/// What a node hangs on: one node at the most, bound or recorded, and the token that minted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeEdges {
+    pub parent_id: Option<NodeId>,
+    pub recorded_parent_id: Option<NodeId>,
+    pub parent_token_id: Option<TokenId>,
+}
+
 impl Read<'_> {
-    /// The token that minted a node, if one did.
-    pub fn node_parent_token(&mut self, id: NodeId) -> Result<Option<TokenId>, StoreError> {
-        let row: Option<Option<Db<TokenId>>> = on!(&mut *self.connection, c => nodes::table
+    /// What a node hangs on.
+    pub fn node_edges(&mut self, id: NodeId) -> Result<Option<NodeEdges>, StoreError> {
+        type Row = (Option<Db<NodeId>>, Option<Db<NodeId>>, Option<Db<TokenId>>);
+        let row: Option<Row> = on!(&mut *self.connection, c => nodes::table
             .filter(nodes::id.eq(Db(id)))
-            .select(nodes::parent_token_id)
+            .select((nodes::parent_id, nodes::recorded_parent_id, nodes::parent_token_id))
             .get_result(c)
             .optional()?);
-        Ok(opt(row.flatten()))
+        Ok(row.map(|row| NodeEdges {
+            parent_id: opt(row.0),
+            recorded_parent_id: opt(row.1),
+            parent_token_id: opt(row.2),
+        }))
     }
 
     /// Nodes that hang on a node, bound or only recorded, oldest first. What is recorded below a session belongs to its user.

@@ -318,4 +318,27 @@ impl Read<'_> {
     pub fn node_chain(&mut self, id: NodeId) -> Result<Option<NodeChain>, StoreError> {
         node_chain(self.connection, id)
     }
+
+    /// A user's nodes of one kind, newest first, each with all that binds it; `before` goes on where the page before ended.
+    pub fn node_chains_of_user(
+        &mut self,
+        user: UserId,
+        kind: NodeKind,
+        (before, limit): (Option<NodeId>, i64),
+    ) -> Result<Vec<NodeChain>, StoreError> {
+        let before = before.unwrap_or(NodeId::from_bytes([0xff; 16]));
+        let rows: Vec<(LifeColumns, PlaceColumns)> = on!(&mut *self.connection, c => {
+            with_owners!(nodes::table)
+                .filter(nodes::user_id.eq(Db(user)).and(nodes::kind.eq(Db(kind))))
+                .filter(nodes::id.lt(Db(before)))
+                .order(nodes::id.desc())
+                .limit(limit)
+                .select((life_columns!(), place_columns!()))
+                .load(c)?
+        });
+        Ok(rows
+            .into_iter()
+            .map(|(life, place)| NodeChain::from_columns(life, place))
+            .collect())
+    }
 }

@@ -247,7 +247,8 @@ impl Write<'_> {
         Ok(count + self.node_end_below(ended.into_iter().map(|id| id.0).collect())?)
     }
 
-    /// Ends every living node of `kind` that a user has with a client: the consent is withdrawn.
+    /// Ends every living approval that a user has with a client, and what the client got in exchange for other clients' tokens: the
+    /// consent is withdrawn.
     pub fn node_end_of_user_and_client(
         &mut self,
         user: UserId,
@@ -259,7 +260,29 @@ impl Write<'_> {
             nodes::table.filter(
                 nodes::user_id.eq(Db(user))
                     .and(nodes::client_id.eq(Db(client)))
-                    .and(nodes::kind.eq(Db(NodeKind::Approval)))
+                    .and(nodes::kind.eq_any([NodeKind::Approval, NodeKind::Exchange].map(Db)))
+                    .and(nodes::ended_at.is_null()),
+            ),
+        )
+        .set((nodes::ended_at.eq(Db(now)), nodes::ended_cause.eq(Db(cause))))
+        .returning(nodes::id)
+        .get_results(c)?);
+        let count = ended.len();
+        Ok(count + self.node_end_below(ended.into_iter().map(|id| id.0).collect())?)
+    }
+
+    /// Ends every living approval and personal access token of a user; the sessions stay.
+    pub fn node_end_grants_of_user(
+        &mut self,
+        user: UserId,
+        cause: DeathCause,
+    ) -> Result<usize, StoreError> {
+        let now = self.now();
+        let grants = [NodeKind::Approval, NodeKind::PersonalAccessToken].map(Db);
+        let ended: Vec<Db<NodeId>> = on!(&mut *self.connection, c => diesel::update(
+            nodes::table.filter(
+                nodes::user_id.eq(Db(user))
+                    .and(nodes::kind.eq_any(grants))
                     .and(nodes::ended_at.is_null()),
             ),
         )

@@ -67,8 +67,7 @@ macro_rules! token_columns {
 
 type ChainRow = (TokenColumns, LifeColumns, PlaceColumns);
 
-fn chain((token, life, place): ChainRow) -> TokenChain {
-    let node = NodeChain::from_columns(life, place);
+fn chain(token: TokenColumns, node: NodeChain) -> TokenChain {
     TokenChain {
         id: token.id.0,
         digest: KeyedDigest {
@@ -98,7 +97,7 @@ pub(crate) fn token_chain(
             .get_result(c)
             .optional()?
     });
-    Ok(row.map(chain))
+    Ok(row.map(|(token, life, place)| chain(token, NodeChain::from_columns(life, place))))
 }
 
 /// An access token to be stored.
@@ -128,6 +127,24 @@ impl Read<'_> {
     /// A token with all that binds it.
     pub fn token_chain(&mut self, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
         token_chain(self.connection, id)
+    }
+
+    /// The newest tokens of a node, newest first; a node may hold millions.
+    pub fn tokens_latest(
+        &mut self,
+        node: &NodeChain,
+        limit: i64,
+    ) -> Result<Vec<TokenChain>, StoreError> {
+        let rows: Vec<TokenColumns> = on!(&mut *self.connection, c => tokens::table
+            .filter(tokens::node_id.eq(Db(node.id)))
+            .order(tokens::id.desc())
+            .limit(limit)
+            .select(token_columns!())
+            .load(c)?);
+        Ok(rows
+            .into_iter()
+            .map(|row| chain(row, node.clone()))
+            .collect())
     }
 
     /// The tokens on a node, oldest first.
@@ -191,6 +208,27 @@ impl Write<'_> {
             ))
             .execute(c)?);
         Ok((id, OpaqueToken::new(kind, *id.as_bytes(), secret)))
+    }
+
+    /// A token, held until the commit together with its node: whoever ends one of them meanwhile waits, and then finds what the token
+    /// was used for. (SQLite has one writer, so there everybody takes turns anyway.)
+    pub fn token_chain_held(&mut self, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
+        if let AnyConnection::Postgres(c) = &mut *self.connection {
+            let node: Option<Db<NodeId>> = tokens::table
+                .filter(tokens::id.eq(Db(id)))
+                .select(tokens::node_id)
+                .for_share()
+                .get_result(c)
+                .optional()?;
+            if let Some(node) = node {
+                nodes::table
+                    .filter(nodes::id.eq(node))
+                    .select(nodes::id)
+                    .for_share()
+                    .execute(c)?;
+            }
+        }
+        self.token_chain(id)
     }
 
     /// Ends one token. False when it was over already.

@@ -41,9 +41,7 @@ pub(crate) fn is_remembered(
     let now = read.now();
     let consent = read.consent(user, client.key)?;
     Ok(consent.is_some_and(|consent| {
-        consent.user_epoch == user_epoch
-            && consent.client_epoch == client.epoch
-            && !now.has_reached(consent.expires_at)
+        consent.holds(user_epoch, client.epoch, now)
             && request.scopes().is_subset_of(&consent.scopes)
             && audience::covers(&consent.audiences, request.audiences())
     }))

@@ -1,28 +1,30 @@
 //! What a tenant knows of scopes and resource servers, read anew for each request: nothing that decides about a token is cached.
+//!
+//! It stands here because clients' tokens and people's own tokens are made by different capabilities, and mean the same by a scope.
 
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::own_api::{OWN_API, OWN_API_EPOCH, OWN_API_IDENTIFIER};
-use curfew_protocol::{Lifetime, OwnScope, ResourceServerKey, ScopeSet, TenantId};
+use curfew_protocol::{Audience, Lifetime, OwnScope, ResourceServerKey, ScopeSet, TenantId};
 use curfew_store::resource_servers::ResourceServer;
 use curfew_store::scopes::Scope;
 use curfew_store::{Read, StoreError, TenantCatalogue};
 
 /// A tenant's scopes and its active resource servers, our own API among them.
 #[derive(Debug)]
-pub(crate) struct Catalogue {
+pub struct Catalogue {
     scopes: Vec<Scope>,
     resource_servers: Vec<KnownServer>,
 }
 
 /// A resource server that tokens may be for.
 #[derive(Clone, Debug)]
-pub(crate) struct KnownServer {
-    pub(crate) key: ResourceServerKey,
+pub struct KnownServer {
+    pub key: ResourceServerKey,
     /// What clients are registered for; our own API has none, it comes with its scopes.
-    pub(crate) resource_id: Option<String>,
-    pub(crate) identifier: String,
-    pub(crate) name: String,
-    pub(crate) epoch: i64,
+    pub resource_id: Option<String>,
+    pub identifier: String,
+    pub name: String,
+    pub epoch: i64,
 }
 
 impl KnownServer {
@@ -50,17 +52,17 @@ impl From<ResourceServer> for KnownServer {
 }
 
 impl Catalogue {
-    pub(crate) fn read(read: &mut Read<'_>, tenant: TenantId) -> Result<Self, StoreError> {
+    pub fn read(read: &mut Read<'_>, tenant: TenantId) -> Result<Self, StoreError> {
         let (scopes, servers) = (read.scope_list(tenant)?, read.resource_server_list(tenant)?);
         Ok(Self::new(scopes, servers))
     }
 
     /// From what concurrent requests of one node may have asked for together.
-    pub(crate) fn shared(catalogue: &TenantCatalogue) -> Self {
+    pub fn shared(catalogue: &TenantCatalogue) -> Self {
         Self::new(catalogue.scopes.clone(), catalogue.resource_servers.clone())
     }
 
-    pub(crate) fn new(scopes: Vec<Scope>, resource_servers: Vec<ResourceServer>) -> Self {
+    pub fn new(scopes: Vec<Scope>, resource_servers: Vec<ResourceServer>) -> Self {
         let active = resource_servers
             .into_iter()
             .filter(|server| server.status == OwnerStatus::Active);
@@ -74,35 +76,40 @@ impl Catalogue {
     }
 
     /// Does the tenant know the word, or do we?
-    pub(crate) fn knows(&self, name: &str) -> bool {
+    pub fn knows(&self, name: &str) -> bool {
         OwnScope::parse(name).is_some() || self.scope(name).is_some()
     }
 
     /// Whose scope it is: a resource server's, or nobody's own.
-    pub(crate) fn owner_of(&self, name: &str) -> Option<ResourceServerKey> {
+    pub fn owner_of(&self, name: &str) -> Option<ResourceServerKey> {
         match OwnScope::parse(name) {
             Some(_) => Some(OWN_API),
             None => self.scope(name)?.resource_server,
         }
     }
 
-    pub(crate) fn scope(&self, name: &str) -> Option<&Scope> {
+    pub fn scope(&self, name: &str) -> Option<&Scope> {
         self.scopes.iter().find(|scope| scope.name == name)
     }
 
+    /// The tenant's own scopes.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
     /// The active resource servers.
-    pub(crate) fn resource_servers(&self) -> &[KnownServer] {
+    pub fn resource_servers(&self) -> &[KnownServer] {
         &self.resource_servers
     }
 
-    pub(crate) fn resource_server(&self, key: ResourceServerKey) -> Option<&KnownServer> {
+    pub fn resource_server(&self, key: ResourceServerKey) -> Option<&KnownServer> {
         self.resource_servers
             .iter()
             .find(|server| server.key == key)
     }
 
     /// The maxima of those of `scopes` that have one (E04).
-    pub(crate) fn max_lifetimes(&self, scopes: &ScopeSet) -> Vec<Lifetime> {
+    pub fn max_lifetimes(&self, scopes: &ScopeSet) -> Vec<Lifetime> {
         scopes
             .iter()
             .filter_map(|name| self.scope(name)?.max_lifetime)
@@ -110,12 +117,22 @@ impl Catalogue {
     }
 
     /// Those of `scopes` that mean something to the resource server `key`: its own, and those that are nobody's own.
-    pub(crate) fn scopes_of(&self, key: ResourceServerKey, scopes: &ScopeSet) -> ScopeSet {
+    pub fn scopes_of(&self, key: ResourceServerKey, scopes: &ScopeSet) -> ScopeSet {
         let means_something = |name: &&str| self.owner_of(name).is_none_or(|own| own == key);
         scopes
             .iter()
             .filter(means_something)
             .map(str::to_owned)
             .collect()
+    }
+
+    /// `server` as the audience of a credential with these scopes.
+    pub fn audience(&self, server: &KnownServer, scopes: &ScopeSet) -> Audience {
+        Audience {
+            key: server.key,
+            epoch: server.epoch,
+            identifier: server.identifier.clone(),
+            scopes: self.scopes_of(server.key, scopes),
+        }
     }
 }

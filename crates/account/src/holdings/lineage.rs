@@ -1,0 +1,86 @@
+//! The tree around a token or node of one's own.
+
+use curfew_policy::standing::{Kind, Standing};
+use curfew_policy::status::NodeKind;
+use curfew_protocol::{Timestamp, UserId};
+use curfew_store::tree::{Edge, Subject, TreeBounds, TreeRow};
+use curfew_store::{Read, StoreError};
+
+use super::listing::{Clients, HeldClient};
+use super::{is_of, own};
+
+/// What a page, or an answer of the API, can hold.
+const BOUNDS: TreeBounds = TreeBounds {
+    rows: 200,
+    tokens: 10,
+};
+
+/// A token or node of one's own with what it hangs on and what hangs on it.
+#[derive(Clone, Debug)]
+pub struct OwnTree {
+    pub rows: Vec<OwnTreeRow>,
+    /// There is more than is shown.
+    pub cut: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct OwnTreeRow {
+    pub depth: usize,
+    pub edge: Edge,
+    pub kind: Kind,
+    pub id: String,
+    /// A personal access token's.
+    pub name: Option<String>,
+    pub client: Option<HeldClient>,
+    pub standing: Standing,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// The one that was asked about.
+    pub asked: bool,
+}
+
+/// The tree around the person's own token or node of that id. `None`: there is none, or it is someone else's.
+pub fn tree(read: &mut Read<'_>, user: UserId, id: &str) -> Result<Option<OwnTree>, StoreError> {
+    let Some(subject) = own(read, user, id)? else {
+        return Ok(None);
+    };
+    let tree = read.tree(subject, BOUNDS)?;
+    let mut clients = Clients::default();
+    let mut rows = Vec::new();
+    for row in tree.rows {
+        if is_of(row.subject.node(), user) {
+            rows.push(own_row(read, row, &mut clients)?);
+        }
+    }
+    Ok(Some(OwnTree {
+        rows,
+        cut: tree.cut,
+    }))
+}
+
+fn own_row(
+    read: &mut Read<'_>,
+    row: TreeRow,
+    clients: &mut Clients,
+) -> Result<OwnTreeRow, StoreError> {
+    let node = row.subject.node();
+    let name = match &row.subject {
+        Subject::Node { chain, .. } if chain.kind == NodeKind::PersonalAccessToken => {
+            read.personal_access_token_name(chain.id)?
+        }
+        Subject::Token(_) | Subject::Node { .. } => None,
+    };
+    let (created_at, expires_at) = row.subject.span();
+    Ok(OwnTreeRow {
+        depth: row.depth,
+        edge: row.edge,
+        kind: row.subject.kind(),
+        id: row.subject.id(),
+        name,
+        client: clients.of(read, node)?,
+        standing: row.subject.standing(read.now()),
+        created_at,
+        expires_at,
+        asked: row.asked,
+    })
+}

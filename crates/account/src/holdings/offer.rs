@@ -1,0 +1,211 @@
+//! What a person may put into a token of their own.
+
+use curfew_http::catalogue::Catalogue;
+use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
+use curfew_policy::liveness::Alive;
+use curfew_policy::status::OwnerStatus;
+use curfew_protocol::{Audiences, Lifetime, OwnScope, ScopeSet, Timestamp, TokenId};
+use curfew_store::nodes::{Ancestor, Birth, NodeChain};
+use curfew_store::tenants::Tenant;
+use curfew_store::tokens::TokenChain;
+use curfew_store::{StoreError, Write};
+
+use super::making::MakeRefusal;
+use super::{Acting, Actor, Outcome};
+
+/// The scopes and lifetimes that a person may choose from.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    pub scopes: Vec<OfferedScope>,
+    /// The lifetime of a token for which none is asked.
+    pub standard: Lifetime,
+    /// The longest that may be asked for; a scope may allow less.
+    pub longest: Lifetime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedScope {
+    pub name: String,
+    /// The tenant's sentence for it; a scope of our own API has none, pages have words for those.
+    pub description: Option<String>,
+    /// The resource server it belongs to, by its name.
+    pub resource: Option<String>,
+    pub max_lifetime: Option<Lifetime>,
+}
+
+/// What the credential that asks may give to a token.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) catalogue: Catalogue,
+    pub(super) birth: Birth,
+    pub(super) ancestor: Ancestor,
+    pub(super) parent_token: Option<TokenId>,
+    pub(super) session_id: Option<curfew_protocol::NodeId>,
+    /// The end of the token that asks, and what it may do; a session sets no bounds (C04).
+    pub(super) bounds: Option<Bounds>,
+    /// The tenant's maximum.
+    pub(super) limit: Option<Lifetime>,
+    administrator: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Bounds {
+    pub(super) end: Timestamp,
+    pub(super) scopes: ScopeSet,
+    pub(super) audiences: Audiences,
+}
+
+impl Source {
+    pub(super) fn of(write: &mut Write<'_>, actor: &Actor) -> Outcome<Self, MakeRefusal> {
+        let Some(acting) = actor.acting(write)? else {
+            return Ok(Err(MakeRefusal::SignedOut));
+        };
+        let tenant = write
+            .tenant(actor.tenant_id)?
+            .filter(|tenant| tenant.status == OwnerStatus::Active);
+        let user = write.user(actor.user_id)?;
+        let (Some(tenant), Some(user)) = (tenant, user) else {
+            return Ok(Err(MakeRefusal::SignedOut));
+        };
+        let catalogue = Catalogue::read(write, actor.tenant_id)?;
+        let source = match acting {
+            Acting::Session(session) => Ok(Self::session(catalogue, &session.node, &tenant)),
+            Acting::Token(token) => Self::token(write, catalogue, &token),
+        };
+        Ok(source.map(|source| Self {
+            administrator: user.administrator,
+            ..source
+        }))
+    }
+
+    fn session(catalogue: Catalogue, session: &NodeChain, tenant: &Tenant) -> Self {
+        Self {
+            catalogue,
+            birth: Birth::recorded_below(session, tenant.era),
+            ancestor: Ancestor::Recorded(session.id),
+            parent_token: None,
+            session_id: None,
+            bounds: None,
+            limit: tenant.limits.personal_access_token,
+            administrator: false,
+        }
+    }
+
+    /// Below a token, which must be allowed to make others.
+    fn token(
+        write: &Write<'_>,
+        catalogue: Catalogue,
+        token: &TokenChain,
+    ) -> Result<Self, MakeRefusal> {
+        let alive: Alive = token
+            .judge(write.now())
+            .map_err(|_| MakeRefusal::SignedOut)?;
+        let scopes = ScopeSet::parse(&token.scopes).unwrap_or_default();
+        if !scopes.contains(OwnScope::CreateTokens.as_str()) {
+            return Err(MakeRefusal::MayNotMake);
+        }
+        let node = &token.node;
+        Ok(Self {
+            catalogue,
+            birth: Birth::below_token(token),
+            ancestor: Ancestor::Binding {
+                id: node.id,
+                expires_at: node.facts.expires_at,
+            },
+            parent_token: Some(token.id),
+            session_id: node.session_id,
+            bounds: Some(Bounds {
+                end: alive.expires_at(),
+                scopes,
+                audiences: token.audiences.clone(),
+            }),
+            limit: node.facts.limits.personal_access_token,
+            administrator: false,
+        })
+    }
+
+    /// What bears on the lifetime besides what is asked.
+    pub(super) fn caps<'c>(&self, scopes: &'c [Lifetime], ancestors: &'c [Timestamp]) -> Caps<'c> {
+        Caps {
+            tenant: self.limit,
+            scopes,
+            ancestors,
+            ..Caps::default()
+        }
+    }
+
+    pub(super) fn ancestors(&self) -> Vec<Timestamp> {
+        self.bounds.iter().map(|bounds| bounds.end).collect()
+    }
+
+    /// The scopes that may be chosen: those that the tenant marked as personal and whose resource server is active, and those of our own
+    /// API. A token gives only what it has.
+    pub(super) fn offered(&self) -> Vec<OfferedScope> {
+        let marked = self
+            .catalogue
+            .scopes()
+            .iter()
+            .filter(|scope| scope.personal);
+        let of_tenant = marked.filter_map(|scope| {
+            let resource = match scope.resource_server {
+                Some(key) => Some(self.catalogue.resource_server(key)?.name.clone()),
+                None => None,
+            };
+            Some(OfferedScope {
+                name: scope.name.clone(),
+                description: Some(scope.description.clone()).filter(|text| !text.is_empty()),
+                resource,
+                max_lifetime: scope.max_lifetime,
+            })
+        });
+        let own = OwnScope::ALL.iter().filter(|scope| self.may_offer(**scope));
+        let own = own.map(|scope| OfferedScope {
+            name: scope.as_str().to_owned(),
+            description: None,
+            resource: None,
+            max_lifetime: None,
+        });
+        of_tenant
+            .chain(own)
+            .filter(|scope| {
+                let bounds = self.bounds.as_ref();
+                bounds.is_none_or(|bounds| bounds.scopes.contains(&scope.name))
+            })
+            .collect()
+    }
+
+    /// Ending other people is for administrators.
+    fn may_offer(&self, scope: OwnScope) -> bool {
+        match scope {
+            OwnScope::EndUsers => self.administrator,
+            OwnScope::AccountRead
+            | OwnScope::AccountWrite
+            | OwnScope::ApproveDevices
+            | OwnScope::CreateTokens => true,
+        }
+    }
+}
+
+/// What the one who asks may choose from at this moment.
+pub fn offer(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    rules: &LifetimeRules,
+) -> Result<Result<Offer, MakeRefusal>, StoreError> {
+    let source = match Source::of(write, actor)? {
+        Ok(source) => source,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let (now, ancestors) = (write.now(), source.ancestors());
+    let kind = Credential::PersonalAccessToken;
+    let caps = source.caps(&[], &ancestors);
+    let standard = rules.expires_at(kind, now, caps);
+    Ok(match standard {
+        Ok(end) => Ok(Offer {
+            scopes: source.offered(),
+            standard: end.timestamp().since(now),
+            longest: rules.longest_allowed(kind, now, caps),
+        }),
+        Err(refusal) => Err(MakeRefusal::from(refusal)),
+    })
+}
