@@ -88,13 +88,13 @@ impl Problem {
     }
 
     /// The bearer token is not good here. The same words for every cause.
-    pub(crate) fn invalid_token() -> Self {
+    pub fn invalid_token() -> Self {
         let told = "the access token is not valid";
         Self::challenging(ErrorCode::InvalidToken, told, Challenge::Bearer(None))
     }
 
     /// The bearer token may not do this.
-    pub(crate) fn insufficient_scope(scope: OwnScope) -> Self {
+    pub fn insufficient_scope(scope: OwnScope) -> Self {
         let told = "the access token may not do this";
         let challenge = Challenge::Bearer(Some(scope));
         Self::challenging(ErrorCode::InsufficientScope, told, challenge)
@@ -289,7 +289,7 @@ pub struct PageContext<'a> {
 }
 
 /// 405 for a path that exists, with the methods it has.
-pub fn method_not_allowed(methods: &'static str) -> HttpResponse {
+pub fn method_not_allowed(methods: &str) -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .insert_header((ALLOW, methods))
         .insert_header((CACHE_CONTROL, "no-store"))
