@@ -1,9 +1,10 @@
 //! The edge kit: what every capability needs between HTTP and the store.
 //!
-//! A request passes [`body`] (form), [`client_auth`] or [`session`] (who is asking), the capability's own stages, and leaves through
+//! A request passes [`body`] (form), [`client_auth`], [`session`] or [`bearer`] (who is asking), the capability's own stages, and leaves through
 //! [`answer`]; [`problem`] is the one place where an error becomes HTTP.
 
 pub mod answer;
+pub mod bearer;
 pub mod body;
 pub mod catalogue;
 pub mod client_auth;

@@ -77,6 +77,10 @@ rules! {
     device_guesses = 50 in 50,
     /// Consents and denials a minute, for each account.
     consents = 60 in 60,
+    /// Bearer tokens a minute that open nothing, for each address.
+    bearer_failures = 120 in 60,
+    /// Calls of our own API a minute, for each account.
+    api_calls = 600 in 60,
 }
 
 /// Attempts that this node took from a budget in advance.
