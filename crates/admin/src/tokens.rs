@@ -2,7 +2,7 @@
 
 use curfew_policy::standing::{Kind, Standing};
 use curfew_policy::status::DeathCause;
-use curfew_protocol::{Audiences, Timestamp, TokenId};
+use curfew_protocol::{Audiences, Timestamp};
 use curfew_store::Read;
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::last_uses::Used;

@@ -56,6 +56,11 @@ pub fn routes(config: &mut ServiceConfig) {
                 .default_service(web::to(|| async { method_not_allowed("GET, POST") })),
         )
         .service(
+            web::resource("/api/v1/device-decisions")
+                .route(web::post().to(device::api::post))
+                .default_service(web::to(|| async { method_not_allowed("POST") })),
+        )
+        .service(
             web::resource("/device/done")
                 .route(web::get().to(device::confirm::done))
                 .default_service(web::to(|| async { method_not_allowed("GET") })),

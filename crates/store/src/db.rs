@@ -6,8 +6,8 @@ use std::io::Write as _;
 
 use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
 use curfew_protocol::{
-    AuditChainId, AuditId, ClientKey, CodeId, DeviceCodeId, Digest, LinkId, MailId, MailedLinkId, NodeId,
-    RequestId, ResourceServerKey, TenantId, Timestamp, TokenId, UserId,
+    AuditChainId, AuditId, ClientKey, CodeId, DeviceCodeId, Digest, LinkId, MailId, MailedLinkId,
+    NodeId, RequestId, ResourceServerKey, TenantId, Timestamp, TokenId, UserId,
 };
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};

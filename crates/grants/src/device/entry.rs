@@ -15,7 +15,7 @@ use curfew_http::problem::PageContext;
 use curfew_http::rates::Bucket;
 use curfew_http::session::SignedIn;
 use curfew_http::{Edge, PageProblem, answer, origin};
-use curfew_protocol::{DeviceCodeId, Form, Lifetime, UserCode};
+use curfew_protocol::{DeviceCodeId, Form, Lifetime, UserCode, UserId};
 use curfew_store::StoreError;
 
 use super::ticket::Ticket;
@@ -66,7 +66,7 @@ async fn submit(at: &PageContext<'_>, form: &Form<'_>) -> Result<HttpResponse, P
     let Some(user_code) = UserCode::parse(typed) else {
         return Ok(page(at, &who, typed, Some(DeviceEntryError::Wrong)));
     };
-    let guess = guess(at, &who);
+    let guess = guess(at, who.user_id);
     let unavailable = |error: StoreError| PageProblem::unavailable(&error, at);
     if let Err(wait) = guess.take(at.edge).await.map_err(unavailable)? {
         return Ok(too_many(at, &who, typed, wait));
@@ -81,12 +81,12 @@ async fn submit(at: &PageContext<'_>, form: &Form<'_>) -> Result<HttpResponse, P
     }
 }
 
-fn guess(at: &PageContext<'_>, who: &SignedIn) -> Guess {
+pub(super) fn guess(at: &PageContext<'_>, user: UserId) -> Guess {
     let ip = origin::client_ip(at.request, at.edge).to_string();
     let rates = &at.edge.rates;
     Guess::new(vec![
         (
-            Bucket::new("device_guesses_account", &[&who.user_id.to_string()]),
+            Bucket::new("device_guesses_account", &[&user.to_string()]),
             rates.device_guesses_account,
         ),
         (
@@ -98,7 +98,7 @@ fn guess(at: &PageContext<'_>, who: &SignedIn) -> Guess {
 }
 
 /// The device that waits under the code and may still be decided about. The guess was right then, and is given back.
-async fn look_up(
+pub(super) async fn look_up(
     at: &PageContext<'_>,
     user_code: UserCode,
     guess: Guess,

@@ -4,11 +4,13 @@
 //! * [`entry`]: the signed-in person types that code. Guesses are counted before they are answered.
 //! * [`confirm`]: the page names the client, the code, what it asks for, and where both sides are; [`decide`] writes the decision.
 //! * The device polls at the token endpoint (`token/device_code.rs`), which looks at everything once more.
+//! * [`api`]: the same decision by a token that was made for it.
 //! * [`qr`]: the complete link as a picture, for devices that show one.
 //!
 //! Whoever approves a device does so on a page of their own browser, never by following a link: a complete link fills the code in and
 //! decides nothing (§5.4).
 
+pub(crate) mod api;
 pub(crate) mod authorization;
 pub(crate) mod confirm;
 mod decide;

@@ -18,12 +18,12 @@ use curfew_store::codes::Approval;
 use curfew_store::device_codes::{DeviceCode, DeviceCodeState};
 use curfew_store::{StoreError, Write};
 
-use super::{Granted, Outcome};
 use super::authorization_code::{mint_of, user_of};
 use super::caller::Caller;
 use super::family;
 use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
+use super::{Granted, Outcome};
 use crate::catalogue::Catalogue;
 use crate::scopes::OFFLINE_ACCESS;
 use crate::{device, engine};

@@ -451,7 +451,7 @@ on_both_backends! {
         let mint = ClientTokenMint {
             client,
             client_epoch: 1,
-            plan: AccessTokenPlan { rules: LifetimeRules::default(), client: None, scopes: Vec::new() },
+            plan: AccessTokenPlan { rules: LifetimeRules::default(), asked: None, client: None, scopes: Vec::new() },
             scopes: ScopeSet::parse("notes").unwrap(),
             audiences: Audiences::default(),
             origin: Origin { ip: Some("192.0.2.1".to_owned()), ..Origin::default() },
