@@ -557,4 +557,55 @@ on_both_backends! {
         }
         world.http().send(&Request::device_authorization(&client, &[])).expect(429);
     }
+
+    fn sxd_04_an_operator_may_demand_that_both_are_in_one_network(backend) {
+        let setup = Setup::new(backend).env("CURFEW_DEVICE_OTHER_ADDRESS", "refuse").env("CURFEW_PROXY_TRUSTED", "127.0.0.1");
+        let world = World::with(setup);
+        let client = tv(&world);
+        let asked = |from: &str| {
+            let request = Request::device_authorization(&client, &[("scope", "notes")]).header("X-Forwarded-For", from);
+            let answer = world.http().send(&request).expect(200);
+            Device { client: client.clone(), device_code: answer.member("device_code"), user_code: answer.member("user_code"), answer: answer.json() }
+        };
+        let (far, near) = (asked("203.0.113.9"), asked("127.0.0.1"));
+        let mut browser = world.signed_in("ada");
+        let page = browser.type_code("", &far.user_code, "ada");
+        assert!(page.text().contains("203.0.113.9") && page.text().contains("different addresses"), "{page:?}");
+        browser.decide_device(&far, "ada", "approve").expect(403);
+        world.http().poll(&far).expect_error(400, "access_denied");
+        browser.approve_device(&near);
+    }
+
+    fn s8628_09_no_code_is_kept_or_logged(backend) {
+        let world = World::start(backend);
+        let device = start(&world, &tv(&world));
+        let mut browser = world.browser();
+        let link = format!("/device?user_code={}", device.user_code);
+        browser.device_page(&link, "ada");
+        browser.approve_device(&device);
+        Tokens::of(&world.http().poll(&device));
+        let bare = device.user_code.replace('-', "");
+        for secret in [device.user_code.as_str(), &bare, &device.device_code[30..70]] {
+            for node in 0..world.node_count() {
+                assert!(!world.log(node).contains(secret), "{secret} in the log");
+            }
+            for table in ["device_codes", "device_requests", "audit", "approvals", "rate_limits"] {
+                let rows = world.query(&format!("SELECT * FROM {table}"));
+                assert!(!rows.contains(secret), "{secret} in {table}");
+            }
+        }
+    }
+
+    fn c08_a_maximum_of_nothing_is_refused_and_none_takes_it_away(backend) {
+        let world = World::start(backend);
+        for wrong in ["0", "-1", "1.5", "", "soon"] {
+            let refused = world.try_cli(&["tenant", "change", "default", &format!("--max-approval={wrong}")], "");
+            assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        }
+        world.run(&["tenant", "change", "default", "--max-approval", "500", "--max-personal-access-token", "900"], "");
+        // What is not named stays as it is.
+        let shown = world.cli(&["tenant", "change", "default", "--max-approval", "none"]);
+        assert!(shown["limits"]["approval"].is_null(), "{shown}");
+        assert_eq!(shown["limits"]["personal_access_token"], 900);
+    }
 }

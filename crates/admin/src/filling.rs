@@ -4,7 +4,8 @@ use curfew_policy::lifetime::{
     AccessTokenPlan, Caps, Credential, ExpiresAt, LifetimeRefusal, LifetimeRules,
 };
 use curfew_policy::status::NodeKind;
-use curfew_protocol::{Audience, Audiences, NodeId, OpaqueToken, Timestamp};
+use curfew_protocol::own_api::{OWN_API, OWN_API_EPOCH, OWN_API_IDENTIFIER};
+use curfew_protocol::{Audience, Audiences, NodeId, OpaqueToken, OwnScope, Timestamp};
 use curfew_store::Write;
 use curfew_store::bulk::BulkTokens;
 use curfew_store::clients::Client;
@@ -225,5 +226,18 @@ fn audiences(write: &mut Write<'_>, client: &Client) -> Result<Audiences, AdminE
             scopes: client.registration.scopes.clone(),
         });
     }
+    if own_scopes(client).next().is_some() {
+        audiences.push(Audience {
+            key: OWN_API,
+            epoch: OWN_API_EPOCH,
+            identifier: OWN_API_IDENTIFIER.to_owned(),
+            scopes: own_scopes(client).map(str::to_owned).collect(),
+        });
+    }
     Ok(Audiences(audiences))
+}
+
+fn own_scopes(client: &Client) -> impl Iterator<Item = &str> {
+    let all = client.registration.scopes.iter();
+    all.filter(|scope| OwnScope::parse(scope).is_some())
 }

@@ -23,6 +23,8 @@ pub struct Edge {
     pub proxies: TrustedProxies,
     pub passwords: PasswordHasher,
     pub places: Places,
+    /// Is a device approved only from the address that it asked from?
+    pub device_same_address: bool,
     /// `None`: links are handed over by an administrator.
     pub mailer: Option<Mailer>,
 }

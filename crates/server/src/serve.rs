@@ -83,6 +83,7 @@ impl Node {
             proxies: config.proxies,
             passwords: PasswordHasher::new(cores),
             places: places(config.places.as_deref())?,
+            device_same_address: config.device_same_address,
             mailer: mailer
                 .map_err(|refusal| Failure::told(format!("mail cannot be sent: {refusal}")))?,
         };

@@ -81,6 +81,7 @@ impl App {
             proxies: TrustedProxies::default(),
             passwords: PasswordHasher::new(2),
             places: curfew_http::places::Places::default(),
+            device_same_address: false,
             mailer: None,
         };
         change(&mut edge);

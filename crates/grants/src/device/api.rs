@@ -94,6 +94,10 @@ fn answer(decided: Decided) -> Result<HttpResponse, Problem> {
                 ErrorCode::InvalidScope,
                 "what the device asked for is not to be had any more",
             ),
+            DecisionRefusal::OtherAddress => (
+                ErrorCode::AccessDenied,
+                "the device asked from another address",
+            ),
             DecisionRefusal::TooLong => (
                 ErrorCode::InvalidRequest,
                 "the device asked for a longer lifetime than this token may give",

@@ -73,6 +73,8 @@ pub(super) enum DecisionRefusal {
     TooLong,
     /// The token that approves may not approve this.
     BeyondToken,
+    /// The device asked from another address, and that is not allowed here.
+    OtherAddress,
 }
 
 impl DecisionRefusal {
@@ -84,6 +86,7 @@ impl DecisionRefusal {
             Self::Changed => "changed",
             Self::TooLong => "lifetime_too_long",
             Self::BeyondToken => "beyond_token",
+            Self::OtherAddress => "other_address",
         }
     }
 
@@ -94,6 +97,7 @@ impl DecisionRefusal {
             Self::NotAdmitted => DeviceOutcome::NotAdmitted,
             Self::Changed | Self::BeyondToken => DeviceOutcome::Changed,
             Self::TooLong => DeviceOutcome::TooLong,
+            Self::OtherAddress => DeviceOutcome::OtherAddress,
         }
     }
 }
@@ -149,6 +153,7 @@ struct Deciding {
     tenant_id: TenantId,
     rules: LifetimeRules,
     origin: Origin,
+    same_address: bool,
 }
 
 /// Whoever approves, as it is now: the chain that it hangs on, its end, and what it may pass on.
@@ -169,6 +174,7 @@ impl Deciding {
             tenant_id: at.realm.tenant_id,
             rules: at.edge.lifetimes,
             origin: origin::of(at.request, at.edge),
+            same_address: at.edge.device_same_address,
         }
     }
 
@@ -252,6 +258,12 @@ impl Deciding {
             Ok(facts) => facts,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if request.ip != self.origin.ip {
+            metrics::counter!("curfew_device_approvals_from_another_address_total").increment(1);
+            if self.same_address {
+                return Ok(Err(DecisionRefusal::OtherAddress));
+            }
+        }
         let catalogue = Catalogue::read(write, self.tenant_id)?;
         if let Err(refusal) = still_to_be_had(request, &client, &catalogue, standing) {
             return Ok(Err(refusal));

@@ -82,11 +82,12 @@ pub enum DeviceOutcome {
     NotAdmitted,
     Changed,
     TooLong,
+    OtherAddress,
 }
 
 impl DeviceOutcome {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Approved,
         Self::Denied,
         Self::Gone,
@@ -94,6 +95,7 @@ impl DeviceOutcome {
         Self::NotAdmitted,
         Self::Changed,
         Self::TooLong,
+        Self::OtherAddress,
     ];
 
     /// The word in the address.
@@ -106,6 +108,7 @@ impl DeviceOutcome {
             Self::NotAdmitted => "not_admitted",
             Self::Changed => "changed",
             Self::TooLong => "too_long",
+            Self::OtherAddress => "other_address",
         }
     }
 
@@ -119,7 +122,7 @@ impl DeviceOutcome {
         match self {
             Self::Approved | Self::Denied => StatusCode::OK,
             Self::Gone | Self::Changed | Self::TooLong => StatusCode::BAD_REQUEST,
-            Self::Off | Self::NotAdmitted => StatusCode::FORBIDDEN,
+            Self::Off | Self::NotAdmitted | Self::OtherAddress => StatusCode::FORBIDDEN,
         }
     }
 }

@@ -199,6 +199,7 @@ impl Server {
             proxies: TrustedProxies::default(),
             passwords: PasswordHasher::new(1),
             places: curfew_http::places::Places::default(),
+            device_same_address: false,
             mailer: None::<Mailer>,
         };
         let secret = edge.store.write(seed).await.unwrap().unwrap();

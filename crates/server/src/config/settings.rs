@@ -134,6 +134,12 @@ const PLAIN: &[(&str, Shape, &str, &str)] = &[
         "A folder with templates, messages, a style sheet and a logo that replace the built-in ones.",
     ),
     (
+        "device.other_address",
+        Shape::Text,
+        "warn",
+        "What happens when a device asked from another address than its approver is at: `warn` on the page, or `refuse`.",
+    ),
+    (
         "geoip.database",
         Shape::Text,
         "(off)",

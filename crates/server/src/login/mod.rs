@@ -59,6 +59,9 @@ pub(crate) struct LoginArgs {
     /// Keep the tokens in a file that only you can read, and not in the keyring
     #[arg(long)]
     no_keyring: bool,
+    /// Keep nothing: print the access token, for a script that asks for it
+    #[arg(long)]
+    print_token: bool,
 }
 
 /// `curfew login`
@@ -72,8 +75,9 @@ async fn sign_in(args: &LoginArgs, global: &Global) -> Result<(), Failure> {
     let client = Client::of(&args.issuer, &args.client_id).await?;
     let binding = Binding::new(&SystemEntropy);
     let code = device::authorize(&client, &scope, &binding).await?;
-    let told = show::instructions(&code, !args.no_qr && !global.json);
-    if global.json {
+    let told = show::instructions(&code, !args.no_qr && !global.json && !args.print_token);
+    // Standard output is for what a script reads.
+    if global.json || args.print_token {
         eprintln!("{told}");
     } else {
         line(&told);
@@ -81,6 +85,12 @@ async fn sign_in(args: &LoginArgs, global: &Global) -> Result<(), Failure> {
     let spinner = show::spinner(global.json);
     let granted = device::wait(&client, (&code, &binding), interrupt()).await;
     spinner.finish_and_clear();
+    if args.print_token {
+        let token = granted?.tokens.access_token;
+        let value = json!({ "issuer": client.issuer, "access_token": token });
+        Output { json: global.json }.value(&value, || token.clone());
+        return Ok(());
+    }
     let login = keep(&keeper, &client, granted?, (scope, !args.no_keyring)).await?;
     let who = login.username.as_deref().unwrap_or("somebody");
     let value = json!({

@@ -8,7 +8,9 @@
 mod audit;
 mod audit_proof;
 mod chain_of_life;
+mod device_codes;
 mod last_uses;
+mod model;
 mod plans;
 mod portability;
 mod support;
