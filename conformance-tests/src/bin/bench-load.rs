@@ -165,7 +165,9 @@ impl Load {
                 authorization: authorization.to_owned(),
             },
             _ => {
-                return Err("KIND is introspect, with TOKENS_FILE, issue, session or device".into());
+                return Err(
+                    "KIND is introspect, with TOKENS_FILE, issue, session or device".into(),
+                );
             }
         };
         Ok(Self {
