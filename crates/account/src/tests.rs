@@ -2,6 +2,7 @@
 
 mod account;
 mod bootstrap;
+mod holdings;
 mod links;
 mod login;
 mod logout;
