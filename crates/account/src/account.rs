@@ -1,12 +1,21 @@
-//! The account page: who am I, and a new password.
+//! The account page: who am I, what was lately allowed in my name, and a new password. Beside it stand the pages on which people see what they
+//! hold and end it.
 //!
 //! A change of password wants the present one, under the same limits as a sign-in. One transaction then moves the epoch, which ends every
 //! session and token of the account, and starts a fresh session for this browser (A24).
 
+pub(crate) mod applications;
+pub(crate) mod new_token;
+mod rows;
+pub(crate) mod sessions;
+mod signed;
+pub(crate) mod tokens;
+pub(crate) mod undo;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use curfew_http::answer::{self, see_other};
+use curfew_http::answer::see_other;
 use curfew_http::guess::Guess;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, SignedIn, StartedSession};
@@ -19,7 +28,9 @@ use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
 
+use self::signed::{account_page, to_login};
 use crate::guess;
+use crate::holdings;
 use crate::notice::ChangeNotice;
 use crate::pages::{AccountError, AccountNotice, AccountPage};
 use crate::visit::{
@@ -55,13 +66,16 @@ async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
     let query = query(at.request)?;
     let visitor = Visitor::of(&at).await?;
     let Some((signed_in, user)) = with_user(&at, &visitor).await? else {
-        return Ok(visitor.tidied(&at, to_login(&at)));
+        return Ok(visitor.tidied(&at, to_login(&at, "/account")));
     };
     let told = match query.get("told") {
         Some("password_changed") => Some(AccountNotice::PasswordChanged),
+        Some("device_disowned") => Some(AccountNotice::DeviceDisowned),
+        Some("gone") => Some(AccountNotice::Gone),
+        Some("expired") => Some(AccountNotice::Expired),
         _ => None,
     };
-    Ok(page(&at, &signed_in, user, (told, None)))
+    page(&at, &signed_in, user, (told, None)).await
 }
 
 async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, Halt> {
@@ -69,19 +83,14 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
     let form = body.parse(&[])?;
     let visitor = Visitor::of(&at).await?;
     let Some((signed_in, user)) = with_user(&at, &visitor).await? else {
-        return Ok(visitor.tidied(&at, to_login(&at)));
+        return Ok(visitor.tidied(&at, to_login(&at, "/account")));
     };
     if let Err(Expired) = check_form(&at, &signed_in.form_owner(), &form)? {
-        return Ok(page(
-            &at,
-            &signed_in,
-            user,
-            (None, Some(AccountError::Expired)),
-        ));
+        return page(&at, &signed_in, user, (None, Some(AccountError::Expired))).await;
     }
     let entered = match Entered::read(&form, &user) {
         Ok(entered) => entered,
-        Err(error) => return Ok(page(&at, &signed_in, user, (None, Some(error)))),
+        Err(error) => return page(&at, &signed_in, user, (None, Some(error))).await,
     };
     let origin = origin::of(at.request, at.edge);
     let guess = guess::at_user(at.edge, user.id, &origin);
@@ -91,7 +100,8 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
             &signed_in,
             user,
             (None, Some(AccountError::TooManyAttempts)),
-        );
+        )
+        .await?;
         return Ok(retry_after(refused, wait));
     }
     let stored = user.password_hash.clone();
@@ -102,12 +112,7 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
         .await?
     {
         record_refusal(&at, &signed_in, &origin).await?;
-        return Ok(page(
-            &at,
-            &signed_in,
-            user,
-            (None, Some(AccountError::Current)),
-        ));
+        return page(&at, &signed_in, user, (None, Some(AccountError::Current))).await;
     }
     let change = Change {
         tenant_id: at.realm.tenant_id,
@@ -130,14 +135,8 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
             let response = see_other(&at.realm.path("/account?told=password_changed"));
             Ok(with_cookie(response, Some(cookie)))
         }
-        Err(Overtaken) => Ok(to_login(&at)),
+        Err(Overtaken) => Ok(to_login(&at, "/account")),
     }
-}
-
-fn to_login(at: &PageContext<'_>) -> HttpResponse {
-    let back: String =
-        url::form_urlencoded::byte_serialize(at.realm.path("/account").as_bytes()).collect();
-    see_other(&format!("{}?return_to={back}", at.realm.path("/login")))
 }
 
 async fn with_user(
@@ -152,12 +151,14 @@ async fn with_user(
     Ok(user.map(|user| (signed_in, user)))
 }
 
-fn page(
+async fn page(
     at: &PageContext<'_>,
     signed_in: &SignedIn,
     user: User,
     (told, error): (Option<AccountNotice>, Option<AccountError>),
-) -> HttpResponse {
+) -> Result<HttpResponse, Halt> {
+    let id = user.id;
+    let devices = at.edge.store.read(move |read| holdings::devices(read, id));
     let model = AccountPage {
         shell: at.realm.shell(),
         csrf: signed_in
@@ -169,6 +170,7 @@ fn page(
         min_length: MIN_LENGTH,
         told,
         error,
+        devices: devices.await?.into_iter().map(rows::approval_row).collect(),
     };
     let status = match error {
         None => StatusCode::OK,
@@ -176,12 +178,7 @@ fn page(
         Some(AccountError::Current) => StatusCode::FORBIDDEN,
         Some(_) => StatusCode::BAD_REQUEST,
     };
-    let mut response = answer::page(at, status, "account.html", &model);
-    response.headers_mut().insert(
-        actix_web::http::header::CROSS_ORIGIN_OPENER_POLICY,
-        actix_web::http::header::HeaderValue::from_static("same-origin"),
-    );
-    response
+    Ok(account_page(at, status, "account.html", &model))
 }
 
 /// The form's passwords, as far as they can be judged without a guess.

@@ -78,6 +78,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .post(account::post)
             .default_service(web::to(|| refused("POST"))),
     )
+    .configure(holding_routes)
     .service(
         shown("/assets/style.css")
             .get(assets::style)
@@ -95,6 +96,61 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
     )
     .service(shown("/health").get(health::health).head(health::health))
     .service(shown("/ready").get(health::ready).head(health::ready));
+}
+
+/// The pages on which people see what they hold, and end it. What a form is posted to has a path of its own.
+fn holding_routes(cfg: &mut web::ServiceConfig) {
+    use account::{applications, new_token, sessions, tokens, undo};
+    cfg.service(
+        shown("/account/sessions")
+            .get(sessions::get)
+            .head(sessions::get),
+    )
+    .service(posted("/account/sessions/end").post(sessions::end))
+    .service(
+        acting("/account/sessions/end-all")
+            .get(sessions::ask_end_all)
+            .head(sessions::ask_end_all)
+            .post(sessions::end_all),
+    )
+    .service(
+        shown("/account/applications")
+            .get(applications::get)
+            .head(applications::get),
+    )
+    .service(posted("/account/applications/withdraw").post(applications::withdraw))
+    .service(posted("/account/devices/disown").post(tokens::disown))
+    .service(shown("/account/tokens").get(tokens::get).head(tokens::get))
+    .service(
+        acting("/account/tokens/new")
+            .get(new_token::get)
+            .head(new_token::get)
+            .post(new_token::post),
+    )
+    .service(shown("/account/tokens/made").get(new_token::made))
+    .service(posted("/account/tokens/end").post(tokens::end))
+    .service(
+        acting("/account/tokens/end-all")
+            .get(tokens::ask_end_all)
+            .head(tokens::ask_end_all)
+            .post(tokens::end_all),
+    )
+    .service(
+        shown("/account/tokens/{id}")
+            .get(tokens::one)
+            .head(tokens::one),
+    )
+    .service(
+        acting("/account/undo")
+            .get(undo::get)
+            .head(undo::get)
+            .post(undo::post),
+    )
+    .service(shown("/account/undone").get(undo::done).head(undo::done));
+}
+
+fn posted(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(|| refused("POST")))
 }
 
 fn reading(resource: Resource) -> Resource {

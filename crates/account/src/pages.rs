@@ -36,6 +36,32 @@ pub const TEMPLATES: Templates = &[
         "signed_out.html",
         include_str!("../templates/signed_out.html"),
     ),
+    ("sessions.html", include_str!("../templates/sessions.html")),
+    (
+        "applications.html",
+        include_str!("../templates/applications.html"),
+    ),
+    ("tokens.html", include_str!("../templates/tokens.html")),
+    (
+        "token_new.html",
+        include_str!("../templates/token_new.html"),
+    ),
+    (
+        "token_made.html",
+        include_str!("../templates/token_made.html"),
+    ),
+    ("token.html", include_str!("../templates/token.html")),
+    ("confirm.html", include_str!("../templates/confirm.html")),
+    ("undo.html", include_str!("../templates/undo.html")),
+    ("undone.html", include_str!("../templates/undone.html")),
+    (
+        "undo_invalid.html",
+        include_str!("../templates/undo_invalid.html"),
+    ),
+    (
+        "holdings_parts.html",
+        include_str!("../templates/holdings_parts.html"),
+    ),
 ];
 
 /// A closed list of words that pages choose a message by; `ALL` is what the tests go through.
@@ -52,6 +78,10 @@ macro_rules! words {
         }
     };
 }
+
+mod holdings;
+
+pub use holdings::*;
 
 /// `login.html`
 #[derive(Serialize)]
@@ -83,6 +113,7 @@ words! {
         PasswordSet,
         Bootstrapped,
         SessionEnded,
+        LoggedOutEverywhere,
         FormExpired,
     }
 }
@@ -200,12 +231,17 @@ pub struct AccountPage {
     pub min_length: u32,
     pub told: Option<AccountNotice>,
     pub error: Option<AccountError>,
+    /// Approvals of late that were given to devices.
+    pub devices: Vec<ApprovalRow>,
 }
 
 words! {
     /// What just happened to the account.
     AccountNotice {
         PasswordChanged,
+        DeviceDisowned,
+        Gone,
+        Expired,
     }
 }
 

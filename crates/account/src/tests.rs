@@ -2,6 +2,8 @@
 
 mod account;
 mod bootstrap;
+mod holding_pages;
+mod holdings;
 mod links;
 mod login;
 mod logout;

@@ -7,6 +7,7 @@ mod device;
 #[cfg(test)]
 mod tests;
 
+pub use curfew_http::pages::Lasts;
 pub use device::{
     DeviceConfirmPage, DeviceDonePage, DeviceEntryError, DeviceEntryPage, DeviceOutcome,
     DevicePlace,
@@ -128,42 +129,6 @@ impl OwnWords {
 pub struct ConsentResource {
     pub name: String,
     pub identifier: String,
-}
-
-/// A length of time in the largest unit that divides it well; words are chosen by language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Lasts {
-    unit: Unit,
-    count: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Unit {
-    Minutes,
-    Hours,
-    Days,
-}
-
-impl Lasts {
-    /// Rounds up, so that nobody is promised an earlier end than they get: whole days from two days on, whole hours from two
-    /// hours on, and minutes below.
-    pub fn from_seconds(seconds: u64) -> Lasts {
-        const MINUTE: u64 = 60;
-        const HOUR: u64 = 60 * MINUTE;
-        const DAY: u64 = 24 * HOUR;
-        let (unit, length) = if seconds >= 2 * DAY || seconds == DAY {
-            (Unit::Days, DAY)
-        } else if seconds >= 2 * HOUR || seconds == HOUR {
-            (Unit::Hours, HOUR)
-        } else {
-            (Unit::Minutes, MINUTE)
-        };
-        Lasts {
-            unit,
-            count: seconds.div_ceil(length).max(1),
-        }
-    }
 }
 
 /// `authorization_error.html`: the request is answered here, because it names no place that may be trusted with an answer.

@@ -2,9 +2,9 @@
 //!
 //! They are made here, and not in a capability, because the account pages and the command line both invite people.
 
-use curfew_protocol::{Lifetime, Redacted};
+use curfew_protocol::{Lifetime, Redacted, Timestamp};
 
-use crate::pages::{Language, Pages};
+use crate::pages::{Language, Pages, moment_text};
 
 /// A mail, ready to be queued. The body may hold a link that is as good as a password.
 #[derive(Clone, Debug)]
@@ -22,16 +22,24 @@ pub enum MailKind {
     Invitation,
     /// The password was changed; the link leads to where another is asked for.
     PasswordChanged,
+    /// A device was approved; the link undoes it. Needs [`DeviceFacts`].
+    DeviceApproved,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 3] = [Self::PasswordReset, Self::Invitation, Self::PasswordChanged];
+    pub const ALL: [Self; 4] = [
+        Self::PasswordReset,
+        Self::Invitation,
+        Self::PasswordChanged,
+        Self::DeviceApproved,
+    ];
 
     const fn key(self) -> &'static str {
         match self {
             Self::PasswordReset => "password_reset",
             Self::Invitation => "invitation",
             Self::PasswordChanged => "password_changed",
+            Self::DeviceApproved => "device_approved",
         }
     }
 }
@@ -48,8 +56,49 @@ pub struct MailFacts<'a> {
     pub lasts: Option<Lifetime>,
 }
 
+/// What a mail tells of a device that was approved. All but the time comes from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceFacts<'a> {
+    /// The name of the client that runs on it.
+    pub client: &'a str,
+    pub at: Timestamp,
+    pub ip: Option<&'a str>,
+    pub user_agent: Option<&'a str>,
+}
+
+/// Writes the mail that tells of an approved device.
+pub fn device_approved(
+    pages: &Pages,
+    language: &Language,
+    facts: MailFacts<'_>,
+    device: DeviceFacts<'_>,
+) -> MailText {
+    let (client, time) = (one_line(device.client), moment_text(device.at.seconds()));
+    let known = |fact: Option<&str>| {
+        let fact = fact.map(one_line).filter(|fact| !fact.is_empty());
+        fact.unwrap_or_else(|| pages.text(language, "mail.device_approved.unknown", &[]))
+    };
+    let (ip, user_agent) = (known(device.ip), known(device.user_agent));
+    let more = [
+        ("client", client.as_str()),
+        ("time", time.as_str()),
+        ("ip", ip.as_str()),
+        ("user_agent", user_agent.as_str()),
+    ];
+    write_with(pages, language, (MailKind::DeviceApproved, facts), &more)
+}
+
 /// Writes a mail.
 pub fn write(pages: &Pages, language: &Language, kind: MailKind, facts: MailFacts<'_>) -> MailText {
+    write_with(pages, language, (kind, facts), &[])
+}
+
+fn write_with(
+    pages: &Pages,
+    language: &Language,
+    (kind, facts): (MailKind, MailFacts<'_>),
+    more: &[(&str, &str)],
+) -> MailText {
     let duration = facts
         .lasts
         .map(|lasts| duration(pages, language, lasts))
@@ -61,6 +110,7 @@ pub fn write(pages: &Pages, language: &Language, kind: MailKind, facts: MailFact
         ("link", facts.link),
         ("duration", duration.as_str()),
     ];
+    let arguments = [&arguments[..], more].concat();
     let text =
         |part: &str| pages.text(language, &format!("mail.{}.{part}", kind.key()), &arguments);
     MailText {

@@ -11,7 +11,7 @@ use curfew_store::nodes::{Birth, NodeUser};
 use curfew_store::sessions::{NewSession, Session};
 use curfew_store::tenants::Tenant;
 use curfew_store::users::User;
-use curfew_store::{StoreError, Write};
+use curfew_store::{Read, StoreError, Write};
 
 use crate::csrf::{FormOwner, host_cookie, sent_cookie};
 use crate::edge::Edge;
@@ -85,9 +85,9 @@ fn signed_in_as(session: &Session) -> Option<SignedIn> {
 }
 
 /// The session once more, inside a transaction: `None` when it died since.
-pub fn signed_in_again(write: &mut Write<'_>, id: NodeId) -> Result<Option<Session>, StoreError> {
-    let now = write.now();
-    Ok(write
+pub fn signed_in_again(read: &mut Read<'_>, id: NodeId) -> Result<Option<Session>, StoreError> {
+    let now = read.now();
+    Ok(read
         .session(id)?
         .filter(|session| session.node.judge(now).is_ok()))
 }

@@ -177,6 +177,17 @@ pub const SLOW_DOWN_STEP: Lifetime = Lifetime::from_seconds(5);
 /// For how long an approval given to a device is shown to a person as one that may be disowned.
 pub const DEVICES_SHOWN: Lifetime = Lifetime::from_seconds(2_592_000);
 
+/// The lifetimes that people are offered for a personal access token, as far as they are allowed: 1, 7, 30, 60, 90, 180 and 365 days.
+pub const PERSONAL_ACCESS_TOKEN_CHOICES: [Lifetime; 7] = [
+    Lifetime::from_seconds(86_400),
+    Lifetime::from_seconds(604_800),
+    Lifetime::from_seconds(2_592_000),
+    Lifetime::from_seconds(5_184_000),
+    Lifetime::from_seconds(7_776_000),
+    Lifetime::from_seconds(15_552_000),
+    Lifetime::from_seconds(31_536_000),
+];
+
 /// How far a node's clock may differ from the database's before the node calls itself not ready.
 pub const CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(2);
 

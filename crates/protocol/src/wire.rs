@@ -42,7 +42,9 @@ pub struct ErrorResponse<'a> {
 pub struct ActiveToken<'a> {
     pub active: bool,
     pub scope: &'a str,
-    pub client_id: &'a str,
+    /// None for a token that a person made for their own programs: there is no client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<&'a str>,
     pub token_type: &'static str,
@@ -52,6 +54,12 @@ pub struct ActiveToken<'a> {
     pub aud: &'a str,
     pub iss: &'a str,
     pub jti: TokenId,
+    /// When the person last proved who they are; what is derived inherits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// Who acts for the subject (RFC 8693 §4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<serde_json::Value>,
 }
 
 /// The same bytes for every cause (RFC 7662 §2.2).

@@ -210,25 +210,26 @@ impl Write<'_> {
         Ok((id, OpaqueToken::new(kind, *id.as_bytes(), secret)))
     }
 
-    /// A token, held until the commit together with its node: whoever ends one of them meanwhile waits, and then finds what the token
-    /// was used for. (SQLite has one writer, so there everybody takes turns anyway.)
-    pub fn token_chain_held(&mut self, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
-        if let AnyConnection::Postgres(c) = &mut *self.connection {
-            let node: Option<Db<NodeId>> = tokens::table
-                .filter(tokens::id.eq(Db(id)))
-                .select(tokens::node_id)
+    /// Holds a token and its node until the commit: whoever ends one of them meanwhile waits, and then finds what the token was used for.
+    /// (SQLite has one writer, so there everybody takes turns anyway.)
+    pub fn token_hold(&mut self, id: TokenId) -> Result<(), StoreError> {
+        let AnyConnection::Postgres(c) = &mut *self.connection else {
+            return Ok(());
+        };
+        let node: Option<Db<NodeId>> = tokens::table
+            .filter(tokens::id.eq(Db(id)))
+            .select(tokens::node_id)
+            .for_share()
+            .get_result(c)
+            .optional()?;
+        if let Some(node) = node {
+            nodes::table
+                .filter(nodes::id.eq(node))
+                .select(nodes::id)
                 .for_share()
-                .get_result(c)
-                .optional()?;
-            if let Some(node) = node {
-                nodes::table
-                    .filter(nodes::id.eq(node))
-                    .select(nodes::id)
-                    .for_share()
-                    .execute(c)?;
-            }
+                .execute(c)?;
         }
-        self.token_chain(id)
+        Ok(())
     }
 
     /// Ends one token. False when it was over already.

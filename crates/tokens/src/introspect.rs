@@ -1,6 +1,6 @@
 //! The introspection endpoint (RFC 7662).
 //!
-//! 1. The form is read; what is no well-formed access token never reaches the database.
+//! 1. The form is read; what is no well-formed access token, a client's or a person's own, never reaches the database.
 //! 2. One look-up brings the caller and the token with everything that binds it.
 //! 3. The caller must be an active resource server with a live secret; a client is told of no token at all.
 //! 4. The token must be alive, of the caller's tenant, and meant for the caller as it is now.
@@ -18,7 +18,7 @@ use curfew_http::{Edge, Problem, Realm, answer, origin};
 use curfew_policy::liveness::Alive;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::wire::{ActiveToken, INACTIVE};
-use curfew_protocol::{ErrorCode, Form, OAuthError, ParsedToken, TokenId, TokenKind};
+use curfew_protocol::{ErrorCode, Form, OAuthError, ParsedToken, Timestamp, TokenId, TokenKind};
 use curfew_store::last_uses::{Use, Used};
 use curfew_store::nodes::NodeUser;
 use curfew_store::{Caller, IntrospectedToken, IntrospectionFacts};
@@ -43,7 +43,7 @@ pub(crate) async fn introspect(
 
     let selector = token
         .as_ref()
-        .map(|token| TokenId::from_bytes(token.selector));
+        .map(|(_, token)| TokenId::from_bytes(token.selector));
     let facts = edge
         .store
         .introspection_facts(&presented.client_id, selector)
@@ -74,11 +74,16 @@ pub(crate) async fn introspect(
 }
 
 /// `None`: well-formed as a request, but no access token of ours.
-fn presented_token(form: &Form<'_>) -> Result<Option<ParsedToken>, Problem> {
+fn presented_token(form: &Form<'_>) -> Result<Option<(TokenKind, ParsedToken)>, Problem> {
     let Some(text) = form.get("token") else {
         return Err(OAuthError::new(ErrorCode::InvalidRequest, "token is missing").into());
     };
-    Ok(ParsedToken::parse(TokenKind::AccessToken, text).ok())
+    let kind = match TokenKind::of(text) {
+        Some(kind @ (TokenKind::AccessToken | TokenKind::PersonalAccessToken)) => kind,
+        Some(_) | None => return Ok(None),
+    };
+    let parsed = ParsedToken::parse(kind, text);
+    Ok(parsed.ok().map(|parsed| (kind, parsed)))
 }
 
 async fn realm(
@@ -143,13 +148,14 @@ async fn not_a_resource_server(
     Ok(answer::json_text(INACTIVE))
 }
 
-fn is_the_token(edge: &Edge, token: &IntrospectedToken, presented: &ParsedToken) -> bool {
-    edge.store.keys().verify(
-        TokenKind::AccessToken,
-        token.id.as_bytes(),
-        &presented.secret,
-        token.digest,
-    )
+fn is_the_token(
+    edge: &Edge,
+    token: &IntrospectedToken,
+    (kind, presented): &(TokenKind, ParsedToken),
+) -> bool {
+    edge.store
+        .keys()
+        .verify(*kind, token.id.as_bytes(), &presented.secret, token.digest)
 }
 
 /// The active answer, as far as it is the caller's business.
@@ -165,20 +171,27 @@ fn describe(
     if audience.epoch != caller.epoch || token.node.tenant_id != caller.tenant_id {
         return None;
     }
-    let client = token.node.client.as_ref()?;
-    let user_id = token.node.user.as_ref().map(|user| user.id.to_string());
+    let node = &token.node;
+    let client_id = node.client.as_ref().map(|client| client.client_id.as_str());
+    let user_id = node.user.as_ref().map(|user| user.id.to_string());
+    let act = match &node.actor {
+        None => None,
+        Some(actor) => Some(serde_json::from_str(actor).ok()?),
+    };
     let body = ActiveToken {
         active: true,
         scope: &audience.scopes.to_string(),
-        client_id: &client.client_id,
-        username: token.node.user.as_ref().map(|user| user.username.as_str()),
+        client_id,
+        username: node.user.as_ref().map(|user| user.username.as_str()),
         token_type: "Bearer",
         exp: alive.expires_at().seconds(),
         iat: token.facts.created_at.seconds(),
-        sub: user_id.as_deref().unwrap_or(&client.client_id),
+        sub: user_id.as_deref().or(client_id)?,
         aud: &audience.identifier,
         iss: &realm.issuer(edge),
         jti: token.id,
+        auth_time: node.authenticated_at.map(Timestamp::seconds),
+        act,
     };
     serde_json::to_string(&body).ok()
 }

@@ -5,6 +5,9 @@
 //! 3. One transaction ends it, with its audit row: a refresh token takes its family along, an access token what it minted.
 //! 4. The answer is 200 for everything that is dead afterwards, and also for what is not the client's, which stays as it was: whose
 //!    token it is must not be learnt here.
+//!
+//! A personal access token is no client's, so no client ends one here: it gets the answer of 4, and the refusal is written down. Its owner
+//! ends it on the account page or through the API, an operator with `curfew token revoke`.
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,7 +24,8 @@ use curfew_store::{StoreError, Write};
 
 /// What is to be revoked.
 enum Target {
-    AccessToken(ParsedToken),
+    /// A client's, or a person's own.
+    AccessToken(TokenKind, ParsedToken),
     RefreshToken(ParsedRefresh),
 }
 
@@ -30,9 +34,16 @@ impl Target {
         let Some(text) = form.get("token") else {
             return Err(OAuthError::new(ErrorCode::InvalidRequest, "token is missing").into());
         };
-        let access = ParsedToken::parse(TokenKind::AccessToken, text).map(Self::AccessToken);
-        let refresh = || ParsedRefresh::parse(text).map(Self::RefreshToken);
-        Ok(access.or_else(|_| refresh()).ok())
+        Ok(match TokenKind::of(text) {
+            Some(kind @ (TokenKind::AccessToken | TokenKind::PersonalAccessToken)) => {
+                let parsed = ParsedToken::parse(kind, text).ok();
+                parsed.map(|token| Self::AccessToken(kind, token))
+            }
+            Some(TokenKind::RefreshToken) => {
+                ParsedRefresh::parse(text).map(Self::RefreshToken).ok()
+            }
+            Some(_) | None => None,
+        })
     }
 }
 
@@ -100,7 +111,9 @@ async fn end(
         .store
         .write(move |write| {
             match &target {
-                Target::AccessToken(token) => revoker.end_access_token(write, token)?,
+                Target::AccessToken(kind, token) => {
+                    revoker.end_access_token(write, *kind, token)?;
+                }
                 Target::RefreshToken(token) => revoker.end_family(write, token)?,
             }
             Ok(Ok::<_, ()>(()))
@@ -121,18 +134,16 @@ impl Revoker {
     fn end_access_token(
         &self,
         write: &mut Write<'_>,
+        kind: TokenKind,
         token: &ParsedToken,
     ) -> Result<(), StoreError> {
         let id = TokenId::from_bytes(token.selector);
         let Some(chain) = write.token_chain(id)? else {
             return Ok(());
         };
-        let is_it = write.keys().verify(
-            TokenKind::AccessToken,
-            id.as_bytes(),
-            &token.secret,
-            chain.digest,
-        );
+        let is_it = write
+            .keys()
+            .verify(kind, id.as_bytes(), &token.secret, chain.digest);
         if !is_it {
             return Ok(());
         }

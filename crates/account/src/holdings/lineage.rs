@@ -46,11 +46,24 @@ pub fn tree(read: &mut Read<'_>, user: UserId, id: &str) -> Result<Option<OwnTre
     };
     let tree = read.tree(subject, BOUNDS)?;
     let mut clients = Clients::default();
-    let mut rows = Vec::new();
-    for row in tree.rows {
-        if is_of(row.subject.node(), user) {
-            rows.push(own_row(read, row, &mut clients)?);
+    let mut rows: Vec<OwnTreeRow> = Vec::new();
+    let mut merged: Vec<usize> = Vec::new();
+    for mut row in tree.rows {
+        if !is_of(row.subject.node(), user) {
+            continue;
         }
+        merged.retain(|depth| *depth < row.depth);
+        // A personal access token and its node are one thing to its owner, and go by the token's id.
+        if let (Some(above), Subject::Token(token)) = (rows.last_mut(), &row.subject)
+            && token.node.kind == NodeKind::PersonalAccessToken
+        {
+            merged.push(row.depth);
+            above.id = token.id.to_string();
+            above.asked |= row.asked;
+            continue;
+        }
+        row.depth -= merged.len();
+        rows.push(own_row(read, row, &mut clients)?);
     }
     Ok(Some(OwnTree {
         rows,

@@ -6,7 +6,7 @@
 //! 3. The end comes from the one place that decides lifetimes. What is asked for and too long is refused, never cut (C02).
 //! 4. Node, token and audit row are inserted; the token's text is handed over once.
 
-use curfew_policy::lifetime::{Credential, ExpiresAt, LifetimeRefusal, LifetimeRules};
+use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, LifetimeRefusal, LifetimeRules};
 use curfew_protocol::{Audiences, Lifetime, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId};
 use curfew_store::Write;
 use curfew_store::audit::{AuditEntry, AuditEvent};
@@ -78,7 +78,8 @@ pub fn personal_access_token_make(
     rules: &LifetimeRules,
     wish: &Wish,
 ) -> Outcome<MadeToken, MakeRefusal> {
-    let source = match Source::of(write, actor)? {
+    let acting = actor.acting(write)?;
+    let source = match Source::of(write, actor, acting)? {
         Ok(source) => source,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -137,7 +138,7 @@ impl Plan {
             source.catalogue.max_lifetimes(&wish.scopes),
             source.ancestors(),
         );
-        let caps = curfew_policy::lifetime::Caps {
+        let caps = Caps {
             asked: wish.lifetime,
             ..source.caps(&maxima, &ancestors)
         };

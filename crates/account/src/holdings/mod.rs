@@ -64,23 +64,24 @@ enum Acting {
 }
 
 impl Actor {
-    /// Is the credential that asks alive, and the person's own?
+    /// Is the credential that asks alive, and the person's own? What it makes now cannot be missed by whoever ends it at the same time.
     fn acting(&self, write: &mut Write<'_>) -> Result<Option<Acting>, StoreError> {
-        let own = |node: &NodeChain| {
-            node.tenant_id == self.tenant_id
-                && node
-                    .user
-                    .as_ref()
-                    .is_some_and(|user| user.id == self.user_id)
-        };
+        if let AuthenticatedBy::BearerToken(id) = self.by {
+            write.token_hold(id)?;
+        }
+        self.seen(write)
+    }
+
+    /// The same, to look only.
+    fn seen(&self, read: &mut Read<'_>) -> Result<Option<Acting>, StoreError> {
+        let own = |node: &NodeChain| node.tenant_id == self.tenant_id && is_of(node, self.user_id);
         Ok(match self.by {
-            AuthenticatedBy::Session(id) => signed_in_again(write, id)?
+            AuthenticatedBy::Session(id) => signed_in_again(read, id)?
                 .filter(|session| own(&session.node))
                 .map(|session| Acting::Session(Box::new(session))),
             AuthenticatedBy::BearerToken(id) => {
-                let now = write.now();
-                write
-                    .token_chain_held(id)?
+                let now = read.now();
+                read.token_chain(id)?
                     .filter(|token| own(&token.node) && token.judge(now).is_ok())
                     .map(|token| Acting::Token(Box::new(token)))
             }

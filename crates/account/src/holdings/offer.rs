@@ -5,10 +5,10 @@ use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
 use curfew_policy::liveness::Alive;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{Audiences, Lifetime, OwnScope, ScopeSet, Timestamp, TokenId};
+use curfew_store::Read;
 use curfew_store::nodes::{Ancestor, Birth, NodeChain};
 use curfew_store::tenants::Tenant;
 use curfew_store::tokens::TokenChain;
-use curfew_store::{StoreError, Write};
 
 use super::making::MakeRefusal;
 use super::{Acting, Actor, Outcome};
@@ -56,21 +56,25 @@ pub(super) struct Bounds {
 }
 
 impl Source {
-    pub(super) fn of(write: &mut Write<'_>, actor: &Actor) -> Outcome<Self, MakeRefusal> {
-        let Some(acting) = actor.acting(write)? else {
+    pub(super) fn of(
+        read: &mut Read<'_>,
+        actor: &Actor,
+        acting: Option<Acting>,
+    ) -> Outcome<Self, MakeRefusal> {
+        let Some(acting) = acting else {
             return Ok(Err(MakeRefusal::SignedOut));
         };
-        let tenant = write
+        let tenant = read
             .tenant(actor.tenant_id)?
             .filter(|tenant| tenant.status == OwnerStatus::Active);
-        let user = write.user(actor.user_id)?;
+        let user = read.user(actor.user_id)?;
         let (Some(tenant), Some(user)) = (tenant, user) else {
             return Ok(Err(MakeRefusal::SignedOut));
         };
-        let catalogue = Catalogue::read(write, actor.tenant_id)?;
+        let catalogue = Catalogue::read(read, actor.tenant_id)?;
         let source = match acting {
             Acting::Session(session) => Ok(Self::session(catalogue, &session.node, &tenant)),
-            Acting::Token(token) => Self::token(write, catalogue, &token),
+            Acting::Token(token) => Self::token(read, catalogue, &token),
         };
         Ok(source.map(|source| Self {
             administrator: user.administrator,
@@ -93,12 +97,12 @@ impl Source {
 
     /// Below a token, which must be allowed to make others.
     fn token(
-        write: &Write<'_>,
+        read: &Read<'_>,
         catalogue: Catalogue,
         token: &TokenChain,
     ) -> Result<Self, MakeRefusal> {
         let alive: Alive = token
-            .judge(write.now())
+            .judge(read.now())
             .map_err(|_| MakeRefusal::SignedOut)?;
         let scopes = ScopeSet::parse(&token.scopes).unwrap_or_default();
         if !scopes.contains(OwnScope::CreateTokens.as_str()) {
@@ -188,15 +192,16 @@ impl Source {
 
 /// What the one who asks may choose from at this moment.
 pub fn offer(
-    write: &mut Write<'_>,
+    read: &mut Read<'_>,
     actor: &Actor,
     rules: &LifetimeRules,
-) -> Result<Result<Offer, MakeRefusal>, StoreError> {
-    let source = match Source::of(write, actor)? {
+) -> Outcome<Offer, MakeRefusal> {
+    let acting = actor.seen(read)?;
+    let source = match Source::of(read, actor, acting)? {
         Ok(source) => source,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let (now, ancestors) = (write.now(), source.ancestors());
+    let (now, ancestors) = (read.now(), source.ancestors());
     let kind = Credential::PersonalAccessToken;
     let caps = source.caps(&[], &ancestors);
     let standard = rules.expires_at(kind, now, caps);

@@ -1,5 +1,9 @@
 use super::*;
+use curfew_http::pages::Lasts;
 use curfew_http::pages::testing::{Case, prove};
+use curfew_policy::standing::Kind;
+use curfew_policy::status::DeathCause;
+use curfew_store::tree::Edge;
 
 fn shell() -> Shell {
     Shell {
@@ -154,6 +158,263 @@ fn bootstrap_cases() -> Vec<Case> {
     cases
 }
 
+const NOW: i64 = 1_800_000_000;
+
+fn approval(basis: BasisWord) -> ApprovalRow {
+    let device = basis == BasisWord::Device;
+    ApprovalRow {
+        id: "08iHMSIsZ4".to_owned(),
+        client: text("Television"),
+        created_at: NOW,
+        expires_at: NOW + 86_400,
+        approved: ApprovalWords {
+            basis: Some(basis),
+            session: device.then(|| "08iHMSIsZ1".to_owned()),
+            token: (!device).then(|| "08iHMSIsZ2".to_owned()),
+            ip: device.then(|| "192.0.2.7".to_owned()),
+            user_agent: device.then(|| "tv/1.0".to_owned()),
+        },
+    }
+}
+
+fn scope(own: Option<OwnScopeWord>, description: Option<&str>) -> ScopeLine {
+    ScopeLine {
+        name: "notes:read".to_owned(),
+        description: description.map(str::to_owned),
+        own,
+    }
+}
+
+fn list_cases() -> Vec<Case> {
+    let sessions = |told| SessionsPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        told,
+        sessions: ["08iHMSIsZ1", "08iHMSIsZ2"]
+            .map(|id| SessionRow {
+                id: id.to_owned(),
+                this: id.ends_with('1'),
+                ip: "2001:db8::7".to_owned(),
+                user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0".to_owned(),
+                signed_in_at: NOW,
+                idle_at: NOW + 3_600,
+                expires_at: NOW + 43_200,
+            })
+            .into(),
+    };
+    let mut scopes = vec![scope(None, Some("Read your notes")), scope(None, None)];
+    scopes.extend(OwnScopeWord::ALL.iter().map(|own| scope(Some(*own), None)));
+    let application = |client_id: &str, remembered_until, hidden| ApplicationRow {
+        client_id: client_id.to_owned(),
+        name: "Orchard".to_owned(),
+        scopes: scopes.clone(),
+        since: NOW,
+        expires_at: NOW + 86_400,
+        remembered_until,
+        approvals: BasisWord::ALL
+            .iter()
+            .map(|basis| approval(*basis))
+            .collect(),
+        hidden,
+    };
+    let mut bare = application("bare", Some(NOW), 0);
+    (bare.scopes, bare.approvals) = (Vec::new(), Vec::new());
+    let applications = |applications, more| ApplicationsPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        told: None,
+        applications,
+        more,
+    };
+    let full = vec![
+        application("one", None, 1),
+        application("many", Some(NOW), 7),
+        bare,
+    ];
+    let mut cases = vec![
+        Case::new("sessions.html", "plain", &sessions(None)),
+        Case::new(
+            "applications.html",
+            "none",
+            &applications(Vec::new(), false),
+        ),
+        Case::new("applications.html", "plain", &applications(full, true)),
+    ];
+    cases.extend(
+        HoldingNotice::ALL
+            .iter()
+            .map(|told| Case::new("sessions.html", "notice", &sessions(Some(*told)))),
+    );
+    cases.extend(ConfirmAct::ALL.iter().map(|act| {
+        let page = ConfirmPage {
+            shell: shell(),
+            csrf: "form-token".to_owned(),
+            act: *act,
+        };
+        Case::new("confirm.html", "plain", &page)
+    }));
+    cases
+}
+
+fn new_token_cases() -> Vec<Case> {
+    let page = |error| NewTokenPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        name: String::new(),
+        scopes: vec![
+            ScopeChoice {
+                scope: scope(None, Some("Read your notes")),
+                resource: text("Notes"),
+                at_most: Some(Lasts::from_seconds(3_600)),
+                chosen: true,
+            },
+            ScopeChoice {
+                scope: scope(Some(OwnScopeWord::AccountRead), None),
+                resource: None,
+                at_most: None,
+                chosen: false,
+            },
+        ],
+        lifetimes: [86_400, 2_592_000]
+            .map(|seconds| LifetimeChoice {
+                seconds,
+                lasts: Lasts::from_seconds(seconds.unsigned_abs()),
+                chosen: seconds == 86_400,
+            })
+            .into(),
+        error,
+        longest: error.map(|_| Lasts::from_seconds(3_600)),
+    };
+    let mut cases = vec![Case::new("token_new.html", "plain", &page(None))];
+    cases.extend(
+        NewTokenError::ALL
+            .iter()
+            .map(|error| Case::new("token_new.html", "error", &page(Some(*error)))),
+    );
+    cases
+}
+
+fn token_cases() -> Vec<Case> {
+    let row = |kind, id: &str| TokenRow {
+        id: id.to_owned(),
+        kind,
+        name: (kind == Kind::PersonalAccessToken).then(|| "back-up".to_owned()),
+        client: (kind == Kind::Approval).then(|| "Television".to_owned()),
+        scopes: "notes:read".to_owned(),
+        created_at: NOW,
+        expires_at: NOW + 600,
+        idle_at: (kind == Kind::RefreshFamily).then_some(NOW + 300),
+        last_used_at: (kind == Kind::RefreshFamily).then_some(NOW),
+        approved: approval(BasisWord::Device).approved,
+    };
+    let tokens = TokensPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        told: None,
+        personal: vec![row(Kind::PersonalAccessToken, "08iHMSIsZ1")],
+        devices: vec![row(Kind::Approval, "08iHMSIsZ2")],
+        others: vec![
+            row(Kind::RefreshFamily, "08iHMSIsZ3"),
+            row(Kind::AccessToken, "08iHMSIsZ4"),
+            row(Kind::Exchange, "08iHMSIsZ5"),
+        ],
+        more: true,
+    };
+    let none = TokensPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        told: Some(HoldingNotice::TokensEnded),
+        personal: Vec::new(),
+        devices: Vec::new(),
+        others: Vec::new(),
+        more: false,
+    };
+    let made = MadeTokenPage {
+        shell: shell(),
+        token: format!("cfpt_{}", "0aZ".repeat(23)),
+        id: "08iHMSIsZ1".to_owned(),
+        name: "back-up".to_owned(),
+        expires_at: NOW,
+    };
+    let mut cases = vec![
+        Case::new("tokens.html", "plain", &tokens),
+        Case::new("tokens.html", "none", &none),
+        Case::new("token_made.html", "plain", &made),
+        Case::new("token.html", "plain", &tree()),
+    ];
+    cases.extend(new_token_cases());
+    cases
+}
+
+/// Every kind, every edge and every cause of death once.
+fn tree() -> TokenPage {
+    let kinds = [
+        Kind::Session,
+        Kind::Approval,
+        Kind::RefreshFamily,
+        Kind::AccessToken,
+        Kind::Exchange,
+        Kind::PersonalAccessToken,
+        Kind::ClientGrant,
+        Kind::AccessToken,
+        Kind::AccessToken,
+        Kind::AccessToken,
+        Kind::AccessToken,
+    ];
+    let edges = [Edge::Root, Edge::Recorded, Edge::Binding, Edge::Minted];
+    let causes = DeathCause::ALL.iter().map(|cause| Some(*cause));
+    let causes = causes.chain([None, None]);
+    let rows = kinds.into_iter().zip(causes).enumerate();
+    let rows = rows.map(|(index, (kind, cause))| TreeRowModel {
+        closes: if index == 9 { 3 } else { 0 },
+        opens: index < 8,
+        edge: edges[index.min(3)],
+        kind,
+        id: format!("08iHMSIsZ{index}"),
+        name: (kind == Kind::PersonalAccessToken).then(|| "back-up".to_owned()),
+        client: (kind == Kind::Approval).then(|| "Orchard".to_owned()),
+        alive: index == 10,
+        cause,
+        created_at: NOW,
+        expires_at: NOW + 600,
+        asked: index == 3,
+    });
+    TokenPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        id: "08iHMSIsZ3".to_owned(),
+        may_end: true,
+        rows: rows.collect(),
+        open: 5,
+        cut: true,
+    }
+}
+
+fn undo_cases() -> Vec<Case> {
+    let page = |over: bool, expired| UndoPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        link: "cfml_link".to_owned(),
+        username: "ada".to_owned(),
+        client: (!over).then(|| "Television".to_owned()),
+        at: NOW,
+        ip: (!over).then(|| "192.0.2.7".to_owned()),
+        user_agent: None,
+        over,
+        expired,
+    };
+    vec![
+        Case::new("undo.html", "plain", &page(false, false)),
+        Case::new("undo.html", "over", &page(true, true)),
+        Case::new("undone.html", "plain", &UndonePage { shell: shell() }),
+        Case::new(
+            "undo_invalid.html",
+            "plain",
+            &UndoInvalidPage { shell: shell() },
+        ),
+    ]
+}
+
 fn account_cases() -> Vec<Case> {
     let page = |name, email, told, error| AccountPage {
         shell: shell(),
@@ -164,8 +425,13 @@ fn account_cases() -> Vec<Case> {
         min_length: 12,
         told,
         error,
+        devices: Vec::new(),
     };
+    let mut with_devices = page(text("Ada Byron"), text("ada@harbour.example"), None, None);
+    with_devices.devices = vec![approval(BasisWord::Device), approval(BasisWord::Asked)];
+    with_devices.devices[1].id = "08iHMSIsZ5".to_owned();
     let mut cases = vec![
+        Case::new("account.html", "devices", &with_devices),
         Case::new("account.html", "bare", &page(None, None, None, None)),
         Case::new(
             "account.html",
@@ -230,6 +496,9 @@ fn every_account_page_keeps_the_rules_in_every_language() {
         bootstrap_cases(),
         account_cases(),
         logout_cases(),
+        list_cases(),
+        token_cases(),
+        undo_cases(),
     ]
     .into_iter()
     .flatten()

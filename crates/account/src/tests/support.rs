@@ -1,6 +1,7 @@
 //! A server with one user, and browsers that keep their cookies.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix_web::http::StatusCode;
@@ -16,7 +17,7 @@ use curfew_http::uses::Uses;
 use curfew_http::{Edge, Issuer};
 use curfew_policy::lifetime::LifetimeRules;
 use curfew_policy::status::UserStatus;
-use curfew_protocol::{DEFAULT_TENANT, ManualClock, Redacted, Timestamp, UserId};
+use curfew_protocol::{Clock, DEFAULT_TENANT, ManualClock, Redacted, Timestamp, UserId};
 use curfew_store::clients::ClientRegistration;
 use curfew_store::mails::Mail;
 use curfew_store::users::{NewUser, User};
@@ -36,6 +37,19 @@ pub(super) fn password_hash() -> Redacted<String> {
     static HASH: OnceLock<Redacted<String>> = OnceLock::new();
     HASH.get_or_init(|| hash(PASSWORD, &SystemEntropy).unwrap())
         .clone()
+}
+
+/// Seconds as told, milliseconds that grow with every look, so that audit rows keep their order.
+struct Ticking(ManualClock, AtomicU64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn now_millis(&self) -> u64 {
+        self.0.now_millis() + self.1.fetch_add(1, Ordering::SeqCst)
+    }
 }
 
 pub(super) struct App {
@@ -67,7 +81,7 @@ impl App {
             pool_size: 1,
             epoch_mark: None,
             keys: Arc::new(ServerKeys::new(&keys).unwrap().unwrap()),
-            clock: Arc::new(clock.clone()),
+            clock: Arc::new(Ticking(clock.clone(), AtomicU64::new(0))),
             entropy: Arc::new(SystemEntropy),
         };
         Store::migrate(&options).unwrap();

@@ -249,25 +249,6 @@ fn a_form_is_posted_to_the_web_and_nowhere_else() {
 }
 
 #[test]
-fn a_length_of_time_is_rounded_up_and_never_to_nothing() {
-    for (seconds, unit, count) in [
-        (0, Unit::Minutes, 1),
-        (61, Unit::Minutes, 2),
-        (3600, Unit::Hours, 1),
-        (5400, Unit::Minutes, 90),
-        (7201, Unit::Hours, 3),
-        (86_400, Unit::Days, 1),
-        (172_801, Unit::Days, 3),
-    ] {
-        assert_eq!(
-            Lasts::from_seconds(seconds),
-            Lasts { unit, count },
-            "{seconds}"
-        );
-    }
-}
-
-#[test]
 fn sxd_02_deny_and_allow_look_alike() {
     let pages = Pages::new(&[TEMPLATES], None).expect("the embedded templates parse");
     let html = pages

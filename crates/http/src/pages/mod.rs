@@ -32,7 +32,7 @@ use self::catalogue::Catalogue;
 use self::theme::Theme;
 
 pub use self::language::Language;
-pub use self::model::{ErrorKind, ErrorPage, LocalPath, Shell};
+pub use self::model::{ErrorKind, ErrorPage, Lasts, LocalPath, Shell};
 pub use self::theme::ThemeError;
 
 /// Templates of one crate: file name and source, embedded with `include_str!`.
@@ -216,7 +216,24 @@ fn bare_environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // Debug information would carry the values of variables, form tokens among them, into logs.
     environment.set_debug(false);
+    environment.add_filter("moment", moment);
     environment
+}
+
+/// A time in UTC, for people and for programs: the server knows nobody's time zone.
+fn moment(seconds: i64) -> Value {
+    let Some(at) = chrono::DateTime::from_timestamp(seconds, 0) else {
+        return Value::from("");
+    };
+    let (exact, shown) = (at.format("%Y-%m-%dT%H:%M:%SZ"), moment_text(seconds));
+    Value::from_safe_string(format!("<time datetime=\"{exact}\">{shown}</time>"))
+}
+
+/// The same without markup.
+pub(crate) fn moment_text(seconds: i64) -> String {
+    chrono::DateTime::from_timestamp(seconds, 0).map_or_else(String::new, |at| {
+        at.format("%Y-%m-%d %H:%M UTC").to_string()
+    })
 }
 
 fn with_language(

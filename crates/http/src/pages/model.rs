@@ -99,9 +99,45 @@ impl ErrorKind {
     }
 }
 
+/// A length of time in the largest unit that divides it well; words are chosen by language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Lasts {
+    unit: Unit,
+    count: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    Minutes,
+    Hours,
+    Days,
+}
+
+impl Lasts {
+    /// Rounds up, so that nobody is promised an earlier end than they get: whole days from two days on, whole hours from two
+    /// hours on, and minutes below.
+    pub fn from_seconds(seconds: u64) -> Lasts {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        let (unit, length) = if seconds >= 2 * DAY || seconds == DAY {
+            (Unit::Days, DAY)
+        } else if seconds >= 2 * HOUR || seconds == HOUR {
+            (Unit::Hours, HOUR)
+        } else {
+            (Unit::Minutes, MINUTE)
+        };
+        Lasts {
+            unit,
+            count: seconds.div_ceil(length).max(1),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::LocalPath;
+    use super::{Lasts, LocalPath, Unit};
 
     #[test]
     fn b48_only_a_path_on_this_server_becomes_a_link() {
@@ -131,6 +167,25 @@ mod tests {
             "/ä",
         ] {
             assert!(LocalPath::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_rounded_up_and_never_to_nothing() {
+        for (seconds, unit, count) in [
+            (0, Unit::Minutes, 1),
+            (61, Unit::Minutes, 2),
+            (3600, Unit::Hours, 1),
+            (5400, Unit::Minutes, 90),
+            (7201, Unit::Hours, 3),
+            (86_400, Unit::Days, 1),
+            (172_801, Unit::Days, 3),
+        ] {
+            assert_eq!(
+                Lasts::from_seconds(seconds),
+                Lasts { unit, count },
+                "{seconds}"
+            );
         }
     }
 }
