@@ -82,11 +82,11 @@ impl BearerUser {
     }
 }
 
-/// The token once more, inside a transaction: `None` when it died since.
+/// The token once more, inside a transaction, and held until its end: `None` when it died since.
 pub fn alive_again(write: &mut Write<'_>, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
     let now = write.now();
     Ok(write
-        .token_chain(id)?
+        .token_chain_held(id)?
         .filter(|token| token.judge(now).is_ok()))
 }
 
