@@ -87,8 +87,9 @@ impl BearerUser {
 /// The token once more, inside a transaction, and held until its end: `None` when it died since.
 pub fn alive_again(write: &mut Write<'_>, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
     let now = write.now();
+    write.token_hold(id)?;
     Ok(write
-        .token_chain_held(id)?
+        .token_chain(id)?
         .filter(|token| token.judge(now).is_ok()))
 }
 
