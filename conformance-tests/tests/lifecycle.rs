@@ -346,6 +346,30 @@ fn every_kind_after(backend: Backend, change: Change) {
 
 on_both_backends! {
     /// The estate is alive before anything happens to it; otherwise the table would prove nothing.
+    /// However many tokens there are, one row of the user's is written, and one of the trail with its link.
+    fn d18_ending_everything_of_a_user_writes_one_row(backend) {
+        let world = World::start(backend);
+        let options = ["--grant", "authorization_code", "--scope", "notes", "--resource", "api"];
+        world.add_client("many", "https://app.example.test/cb", &options);
+        let fill = ["bench-fill", "--tokens", "5000", "--client", "many", "--user", "ada", "--sample", "5", "--json"];
+        let filled = world.cli(&fill);
+        let tokens: Vec<String> = filled["tokens"].as_array().expect("a sample").iter().map(|token| token.as_str().expect("text").to_owned()).collect();
+        for token in &tokens {
+            world.assert_alive(token);
+        }
+        let rows = |table: &str| world.query(&format!("SELECT count(*) FROM {table}"));
+        let untouched = |table: &str| world.query(&format!("SELECT count(*) FROM {table} WHERE ended_at IS NOT NULL"));
+        let (audits, epoch) = (rows("audit"), world.query("SELECT epoch FROM users WHERE username = 'ada'"));
+        world.run(&["user", "logout-everywhere", "ada"], "");
+        assert_eq!((untouched("tokens").trim(), untouched("nodes").trim()), ("0", "0"));
+        let number = |text: &str| text.trim().parse::<u64>().expect("a number");
+        assert_eq!(number(&world.query("SELECT epoch FROM users WHERE username = 'ada'")), number(&epoch) + 1);
+        assert_eq!(number(&rows("audit")), number(&audits) + 1);
+        for token in tokens {
+            world.assert_dead(&token);
+        }
+    }
+
     fn every_credential_works_before_anything_happens(backend) {
         let world = World::start(backend);
         let mut estate = Estate::of(&world);
