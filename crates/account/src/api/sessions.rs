@@ -41,6 +41,7 @@ impl From<SessionListing> for Session {
             authenticated_at: session.authenticated_at.seconds(),
             idle_at: session.idle_at.seconds(),
             expires_at: session.expires_at.seconds(),
+            last_used_at: session.last_used_at.map(|at| at.seconds()),
             ip: session.ip,
             user_agent: session.user_agent,
         }
