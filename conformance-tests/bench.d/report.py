@@ -128,6 +128,19 @@ def issue(figures):
     return ["### Durable issue (client credentials, with its audit row)", ""] + table(head, rows)
 
 
+def others(figures):
+    rows = []
+    for phase, what, steps in (("device", "device flow, start to token (three requests)", 3), ("session", "a session looked up", 1)):
+        for (backend, _), variants in figures.measured(phase).items():
+            done, top = variants[phase], variants["ceiling"]
+            rows.append([
+                what, backend, str(done[0]["connections"]), per_second(median(top, "per_second")), per_second(median(done, "per_second") / steps),
+                f"**{ratio(done, top) / steps:.3f}**", milliseconds(median(done, "p50_us")), milliseconds(median(done, "p99_us")),
+            ])
+    head = ["what", "backend", "connections", "ceiling /s", "done /s", "ratio", "p50 of a request", "p99 of a request"]
+    return ["### Devices and sessions", ""] + table(head, rows) if rows else []
+
+
 def kill(figures):
     rows = []
     for fact in figures.facts("kill"):
@@ -171,5 +184,5 @@ def render(path):
         f"Commit {about['commit']} on {about['processor']}, {about['cores']} cores, Linux {about['kernel']}, load average {about['load']:.1f} at the start. "
         f"Binary: {about['binary_bytes'] / 2**20:.1f} MiB{stripped} (target < {BINARY_MIB} MiB).", "",
     ]
-    lines += introspection(figures) + garbage(figures) + [""] + issue(figures) + kill(figures) + footprint(figures)
+    lines += introspection(figures) + garbage(figures) + [""] + issue(figures) + others(figures) + kill(figures) + footprint(figures)
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -1,8 +1,9 @@
 """Authlib against the server: code with PKCE, refresh, client credentials, introspection, revocation."""
 
+from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
-from driver import approve, check, environment, metadata, verifier
+from driver import approve, approve_device, check, environment, metadata, verifier
 
 here = environment()
 known = metadata(here["issuer"])
@@ -34,3 +35,15 @@ check("client credentials", token["expires_in"] == 600, token)
 
 posting = OAuth2Session(here["robot_id"], here["robot_secret"], token_endpoint_auth_method="client_secret_post")
 check("client_secret_post", "access_token" in posting.fetch_token(known["token_endpoint"], grant_type="client_credentials"), "")
+
+device = OAuth2Session(here["tv_id"], token_endpoint_auth_method="none")
+asked = device.request("POST", known["device_authorization_endpoint"], withhold_token=True, data={"client_id": here["tv_id"], "scope": "notes"}).json()
+grant = "urn:ietf:params:oauth:grant-type:device_code"
+try:
+    device.fetch_token(known["token_endpoint"], grant_type=grant, device_code=asked["device_code"])
+    check("pending", False, "a token before the approval")
+except OAuthError as error:
+    check("pending", error.error == "authorization_pending", error)
+approve_device(asked["verification_uri_complete"])
+token = device.fetch_token(known["token_endpoint"], grant_type=grant, device_code=asked["device_code"])
+check("device", token["scope"] == "notes", token)

@@ -13,6 +13,11 @@ export async function approve(url) {
   return new URL((await lines.next()).value.trim())
 }
 
+export async function approveDevice(link) {
+  console.log(`DEVICE ${link}`)
+  check('approval', (await lines.next()).value.trim() === 'approved', link)
+}
+
 export function load(name) {
   return import(pathToFileURL(join(process.env.CURFEW_CLIENTS_NODE, 'node_modules', name, 'build', 'index.js')))
 }

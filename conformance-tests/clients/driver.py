@@ -28,6 +28,11 @@ def approve(url):
     return sys.stdin.readline().strip()
 
 
+def approve_device(link):
+    print("DEVICE " + link, flush=True)
+    check("approval", sys.stdin.readline().strip() == "approved", link)
+
+
 def verifier():
     return secrets.token_urlsafe(48)
 

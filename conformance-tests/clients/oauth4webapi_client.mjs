@@ -1,6 +1,6 @@
 // oauth4webapi against the server, a public client: it checks every header and member of every answer.
 
-import { approve, check, here, load } from './driver.mjs'
+import { approve, approveDevice, check, here, load } from './driver.mjs'
 
 const oauth = await load('oauth4webapi')
 const insecure = { [oauth.allowInsecureRequests]: true }
@@ -48,4 +48,20 @@ const robotAnswer = await oauth.clientCredentialsGrantRequest(
   as, robot, oauth.ClientSecretBasic(here.robot_secret), new URLSearchParams({ scope: 'notes' }), insecure,
 )
 check('client credentials', (await oauth.processClientCredentialsResponse(as, robot, robotAnswer)).expires_in === 600, {})
+
+const tv = { client_id: here.tv_id }
+const asked = await oauth.processDeviceAuthorizationResponse(
+  as, tv, await oauth.deviceAuthorizationRequest(as, tv, oauth.None(), { scope: 'notes' }, insecure),
+)
+const poll = async () => oauth.processDeviceCodeResponse(
+  as, tv, await oauth.deviceCodeGrantRequest(as, tv, oauth.None(), asked.device_code, insecure),
+)
+try {
+  await poll()
+  check('pending', false, 'a token before the approval')
+} catch (error) {
+  check('pending', error.error === 'authorization_pending', error)
+}
+await approveDevice(asked.verification_uri_complete)
+check('device', (await poll()).scope === 'notes', {})
 process.exit(0)

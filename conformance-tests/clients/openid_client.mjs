@@ -1,6 +1,6 @@
 // openid-client against the server: discovery, code with PKCE and `iss`, refresh, client credentials, introspection, revocation.
 
-import { approve, check, here, load } from './driver.mjs'
+import { approve, approveDevice, check, here, load } from './driver.mjs'
 
 const oauth = await load('openid-client')
 const loopback = { algorithm: 'oauth2', execute: [oauth.allowInsecureRequests] }
@@ -50,4 +50,10 @@ try {
 } catch (error) {
   check('an unknown scope', error.error === 'invalid_scope', error)
 }
+
+const tv = await oauth.discovery(issuer, here.tv_id, undefined, oauth.None(), loopback)
+const asked = await oauth.initiateDeviceAuthorization(tv, { scope: 'notes' })
+const waiting = oauth.pollDeviceAuthorizationGrant(tv, asked)
+await approveDevice(asked.verification_uri_complete)
+check('device', (await waiting).scope === 'notes', {})
 process.exit(0)

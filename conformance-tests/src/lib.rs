@@ -16,12 +16,14 @@ pub mod wire;
 
 mod browser;
 mod cluster;
+mod device;
 mod server;
 mod smtp;
 mod world;
 
 pub use browser::{AuthorizationRequest, Browser};
 pub use cluster::Cluster;
+pub use device::{DEVICE_GRANT, Device};
 pub use server::{Backend, Curfew, Setup, binary, repository};
 pub use smtp::{Mail, MailServer};
 pub use wire::{Connection, Http, Request, Response};

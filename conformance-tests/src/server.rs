@@ -18,7 +18,7 @@ const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// Budgets that tests would use up by their own haste.
 const LIMITS: &str = "CURFEW_RATE_LIMITS_";
-const BUDGETS: [&str; 9] = [
+const BUDGETS: [&str; 16] = [
     "AUTHORIZATIONS",
     "CLIENT_FAILURES",
     "PASSWORD_FAILURES_ACCOUNT",
@@ -28,6 +28,13 @@ const BUDGETS: [&str; 9] = [
     "BOOTSTRAP_FAILURES",
     "REVOCATIONS",
     "CONSENTS",
+    "DEVICE_AUTHORIZATIONS",
+    "DEVICE_CODES_OUTSTANDING",
+    "DEVICE_GUESSES",
+    "DEVICE_GUESSES_ACCOUNT",
+    "DEVICE_GUESSES_ADDRESS",
+    "BEARER_FAILURES",
+    "API_CALLS",
 ];
 
 /// Which database a server stands on.

@@ -249,7 +249,7 @@ impl World {
 
 impl Request {
     /// Adds the client's authentication: Basic where it has a secret, its id as a field otherwise.
-    fn of_client(path: &str, client: &Client, fields: &[(&str, &str)]) -> Self {
+    pub(crate) fn of_client(path: &str, client: &Client, fields: &[(&str, &str)]) -> Self {
         let path = format!("{}{path}", client.tenant_path);
         match &client.secret {
             Some(secret) => Self::form(&path, fields).basic(&client.id, secret),

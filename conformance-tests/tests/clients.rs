@@ -1,27 +1,53 @@
 //! Clients that no one here wrote: code with PKCE, refresh, client credentials, introspection and revocation through each of them.
 //!
 //! The scripts run as processes of their own. Where a person is needed they print `AUTHORIZE url`, and the test answers with the URL at
-//! which the browser ended up.
+//! which the browser ended up; or `DEVICE link`, and the test approves the device there.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use conformance_tests::{Request, World, on_both_backends, repository};
+use conformance_tests::{Backend, Client, Request, Setup, World, on_both_backends, repository};
 use oauth2::basic::BasicClient;
 use oauth2::{
-    AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse,
-    IntrospectionUrl, PkceCodeChallenge, RedirectUrl, RefreshToken, RevocationUrl, Scope,
+    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    DeviceAuthorizationUrl, HttpRequest, HttpResponse, IntrospectionUrl, PkceCodeChallenge,
+    RedirectUrl, RefreshToken, RevocationUrl, Scope, StandardDeviceAuthorizationResponse,
     TokenIntrospectionResponse as _, TokenResponse as _, TokenUrl,
 };
 use serde_json::json;
 
 on_both_backends! {
-    fn authlib_is_served(backend) { run(&World::start(backend), python(), "authlib_client.py") }
-    fn requests_oauthlib_is_served(backend) { run(&World::start(backend), python(), "requests_oauthlib_client.py") }
-    fn openid_client_is_served(backend) { run(&World::start(backend), "node".into(), "openid_client.mjs") }
-    fn oauth4webapi_is_served(backend) { run(&World::start(backend), "node".into(), "oauth4webapi_client.mjs") }
-    fn the_oauth2_crate_is_served(backend) { oauth2_crate(&World::start(backend)) }
+    fn authlib_is_served(backend) { run(&world(backend), python(), "authlib_client.py") }
+    fn requests_oauthlib_is_served(backend) { run(&world(backend), python(), "requests_oauthlib_client.py") }
+    fn openid_client_is_served(backend) { run(&world(backend), "node".into(), "openid_client.mjs") }
+    fn oauth4webapi_is_served(backend) { run(&world(backend), "node".into(), "oauth4webapi_client.mjs") }
+    fn the_oauth2_crate_is_served(backend) { oauth2_crate(&world(backend)) }
+}
+
+/// Devices need not wait long.
+fn world(backend: Backend) -> World {
+    World::with(Setup::new(backend).env("CURFEW_LIFETIMES_DEVICE_POLL_INTERVAL", "1"))
+}
+
+fn tv(world: &World) -> Client {
+    let options = ["--public", "--grant", "device_code", "--scope", "notes"];
+    world.add_client("tv", "", &options)
+}
+
+/// The person opens a complete link and approves.
+fn approve_device(world: &World, link: &str) {
+    let mut browser = world.browser();
+    let page = browser.device_page(link, "ada");
+    let to = browser.submit(&page, &[]);
+    let to = to.location().unwrap_or_else(|| panic!("{to:?}")).to_owned();
+    let page = browser.get(&to);
+    let done = browser.submit(&page, &[("decision", "approve")]);
+    assert!(
+        done.location()
+            .is_some_and(|to| to.ends_with("outcome=approved")),
+        "{done:?}"
+    );
 }
 
 fn installed(variable: &str, usual: &str) -> PathBuf {
@@ -45,7 +71,7 @@ fn run(world: &World, interpreter: PathBuf, script: &str) {
         "web_id": world.web.id, "web_secret": secret(&world.web), "redirect_uri": world.web.redirect_uri,
         "app_id": world.app.id, "app_redirect_uri": world.app.redirect_uri,
         "robot_id": world.robot.id, "robot_secret": secret(&world.robot),
-        "api_id": world.api.id, "api_secret": world.api.secret,
+        "api_id": world.api.id, "api_secret": world.api.secret, "tv_id": tv(world).id,
     });
     let mut child = Command::new(interpreter)
         .arg(repository().join("conformance-tests/clients").join(script))
@@ -72,6 +98,10 @@ fn run(world: &World, interpreter: PathBuf, script: &str) {
                 .location()
                 .unwrap_or_else(|| panic!("the authorization ended at {landed:?}"));
             writeln!(answers, "{place}").expect("the client listens");
+        }
+        if let Some(link) = line.strip_prefix("DEVICE ") {
+            approve_device(world, link);
+            writeln!(answers, "approved").expect("the client listens");
         }
         seen.push_str(&line);
         seen.push('\n');
@@ -179,4 +209,40 @@ fn oauth2_crate(world: &World) {
         .request(&http)
         .expect("a token");
     assert!(token.refresh_token().is_none());
+    oauth2_crate_device(world);
+}
+
+fn oauth2_crate_device(world: &World) {
+    let url = |path: &str| format!("{}/{path}", world.issuer());
+    let client = BasicClient::new(ClientId::new(tv(world).id))
+        .set_auth_type(AuthType::RequestBody)
+        .set_token_uri(TokenUrl::new(url("token")).expect("a URL"))
+        .set_device_authorization_url(
+            DeviceAuthorizationUrl::new(url("device_authorization")).expect("a URL"),
+        );
+    let http = |request: HttpRequest| carry(world, &request);
+    let details: StandardDeviceAuthorizationResponse = client
+        .exchange_device_code()
+        .add_scope(Scope::new("notes".to_owned()))
+        .request(&http)
+        .expect("a device code");
+    let link = details
+        .verification_uri_complete()
+        .expect("a complete link")
+        .secret()
+        .clone();
+    let waits = std::cell::Cell::new(0);
+    // The person takes their time: the crate is told to wait once, and approval comes while it does.
+    let wait = |_| {
+        if waits.replace(waits.get() + 1) == 0 {
+            approve_device(world, &link);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+    };
+    let token = client
+        .exchange_device_access_token(&details)
+        .request(&http, wait, None)
+        .expect("a token");
+    assert!(waits.get() > 0);
+    world.assert_alive(token.access_token().secret());
 }

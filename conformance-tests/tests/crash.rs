@@ -155,6 +155,7 @@ fn survived(world: &World, seen: &Acknowledged) {
         revoked.len()
     );
     world.run(&["doctor", "--invariants"], "");
+    world.run(&["audit", "verify"], "");
 }
 
 on_both_backends! {

@@ -36,6 +36,8 @@ fn record(setup: Setup, length: Duration, codes: usize) -> Report {
     };
     let recorder = Recorder::default();
     run(&cast, &recorder, length, &AtomicBool::new(false));
+    // Whatever wrote at the same time, the audit trail is whole.
+    world.run(&["audit", "verify"], "");
     check(&recorder.into_events(), &[])
 }
 

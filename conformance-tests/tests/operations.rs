@@ -1,5 +1,7 @@
 //! Operating the server: limits, secrets, clean-up, backup, and the command line beside a running server.
 
+use std::time::{Duration, Instant};
+
 use conformance_tests::{Backend, PASSWORD, Setup, Tokens, World, on_both_backends};
 
 on_both_backends! {
@@ -70,6 +72,65 @@ on_both_backends! {
         world.tokens(&mut world.browser(), &world.web);
         world.run(&["user", "delete", "ada"], "");
         world.run(&["doctor"], "");
+        world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// E14, A30: what was used, when and where, is in every listing once a server has told it; it tells at the latest when it ends.
+    fn e14_a30_an_orderly_end_tells_every_last_use(backend) {
+        let mut world = World::start(backend);
+        let mut browser = world.browser();
+        let first = world.tokens(&mut browser, &world.web);
+        world.assert_alive(&first.access);
+        let second = Tokens::of(&world.refresh(&world.web, first.refresh()));
+        let robot = world.robot_token();
+        world.revoke(&world.web, &second.access).expect(200);
+        world.assert_dead(&second.access);
+        for node in 0..world.node_count() {
+            assert_eq!(world.stop_node(node), Some(0));
+        }
+        let id = |token: &str| token[5..27].to_owned();
+        let list = world.cli(&["token", "list", "--user", "ada"]);
+        let rows = list.as_array().expect("a list");
+        let used = |found: &dyn Fn(&serde_json::Value) -> bool| {
+            let row = rows.iter().find(|row| found(row)).unwrap_or_else(|| panic!("{list}"));
+            row["last_used_at"].as_i64()
+        };
+        assert!(used(&|row| row["id"] == id(&first.access)).is_some(), "{list}");
+        assert_eq!(used(&|row| row["id"] == id(&second.access)), None, "it was dead when somebody asked: {list}");
+        assert!(used(&|row| row["kind"] == "refresh_family").is_some(), "{list}");
+        let sessions = world.cli(&["session", "list", "--user", "ada"]);
+        assert!(sessions[0]["last_used_at"].is_i64(), "{sessions}");
+        let told = world.cli(&["token", "inspect", &id(&first.access)]);
+        assert_eq!(told["last_used_for"], world.api.identifier, "{told}");
+        let tree = world.cli(&["token", "lineage", &id(&robot)]);
+        let [grant, token] = [&tree[0], &tree[1]];
+        assert!(grant["last_used_at"].is_i64() && token["last_used_at"].is_null(), "{tree}");
+        for arguments in [["token", "list", "--user", "ada"], ["session", "list", "--user", "ada"]] {
+            let text = world.run(&arguments, "");
+            assert!(text.contains("LAST USED"), "{text}");
+        }
+        let text = world.run(&["token", "inspect", &id(&robot)], "");
+        assert!(text.contains("last used  never"), "{text}");
+        world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// A30: a crash may lose which tokens were used in the last minute, and loses nothing else.
+    fn a30_a_crash_loses_no_more_than_the_last_minutes_uses(backend) {
+        let mut world = World::start(backend);
+        let mut browser = world.browser();
+        let tokens = world.tokens(&mut browser, &world.web);
+        world.assert_alive(&tokens.access);
+        for node in 0..world.node_count() {
+            world.kill_node(node);
+        }
+        let sessions = world.cli(&["session", "list", "--user", "ada"]);
+        assert!(sessions[0]["last_used_at"].is_i64(), "a sign-in is on disk: {sessions}");
+        for node in 0..world.node_count() {
+            world.start_node(node);
+        }
+        world.assert_alive(&tokens.access);
+        assert!(browser.is_signed_in());
+        Tokens::of(&world.refresh(&world.web, tokens.refresh()));
         world.run(&["doctor", "--invariants"], "");
     }
 
@@ -237,6 +298,42 @@ fn d06_d07_d21_sessions_end_when_idle_and_at_their_absolute_end() {
     assert!(busy.is_signed_in());
     world.advance(43_200 - 14 * 3_000);
     assert!(!busy.is_signed_in());
+}
+
+/// A06, E14: whoever neither signs in nor uses anything for long becomes dormant by itself, and wakes by signing in.
+#[test]
+fn e14_a06_people_who_stay_away_become_dormant_and_wake_when_they_sign_in() {
+    let setup = Setup::new(Backend::Sqlite)
+        .time_travel()
+        .env("CURFEW_LIFETIMES_DORMANCY", "86400");
+    let mut world = World::with(setup);
+    world.add_user("bob");
+    let mut away = world.signed_in("ada");
+    let tokens = world.tokens(&mut world.browser(), &world.web);
+    world.advance(86_400);
+    world.signed_in("bob");
+    world.stop_node(0);
+    world.start_node(0);
+    let status = |name: &str| world.cli(&["user", "show", name])["status"].clone();
+    let began = Instant::now();
+    while status("ada") == "active" && began.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(
+        (status("ada"), status("bob")),
+        ("dormant".into(), "active".into())
+    );
+    world
+        .refresh(&world.web, tokens.refresh())
+        .expect_error(400, "invalid_grant");
+    assert!(!away.is_signed_in());
+    away.sign_in("ada", PASSWORD);
+    assert!(away.is_signed_in());
+    assert_eq!(status("ada"), "active");
+    world
+        .refresh(&world.web, tokens.refresh())
+        .expect_error(400, "invalid_grant");
+    world.run(&["doctor", "--invariants"], "");
 }
 
 /// Keys and configuration are nobody else's to read; init never overwrites.

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance_tests::{AuthorizationRequest, Backend, PASSWORD, Setup, World, repository};
+use conformance_tests::{
+    AuthorizationRequest, Backend, Client, Device, PASSWORD, Setup, World, repository,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use thirtyfour::LoggingPrefsLogLevel;
@@ -607,5 +609,122 @@ fn browser_shows_the_pages_in_the_dark_and_on_a_desk() {
         stage.picture("desk-logout-error").await;
         stage.go("/nothing-is-here").await;
         stage.picture("desk-not-found").await;
+    });
+}
+
+/// A device's own screen: another browser, which shows the picture of the link.
+async fn device_screen(stage: &Stage, device: &Device) {
+    let chrome = Chrome::start();
+    let screen = chrome.open(true).await;
+    let picture = format!(
+        "{}/device/qr.svg?user_code={}",
+        stage.world.issuer(),
+        device.user_code
+    );
+    screen.goto(&picture).await.expect("a picture");
+    let drawn = "return document.documentElement.tagName";
+    let root = screen.execute(drawn, Vec::new()).await.expect("a script");
+    assert_eq!(root.json(), "svg");
+    screen.quit().await.expect("the browser ends");
+}
+
+fn television(world: &World) -> Client {
+    let options = ["--public", "--grant", "device_code", "--scope", "notes"];
+    world.add_client("television", "", &options)
+}
+
+fn start_device(stage: &Stage, client: &Client) -> Device {
+    let asked = [("scope", "notes")];
+    stage.world.http().start_device(client, &asked)
+}
+
+/// S8628-06, C31: two browsers, the link from the device's, the decision in the person's.
+#[test]
+fn browser_walks_the_whole_device_flow_with_two_browsers() {
+    play("device", usual(), |stage| async move {
+        let client = television(&stage.world);
+        let device = start_device(&stage, &client);
+        device_screen(&stage, &device).await;
+        let link = device.answer["verification_uri_complete"].clone();
+        stage.go(link.as_str().expect("a link")).await;
+        stage.expect_heading("Sign in").await;
+        stage.sign_in(PASSWORD).await;
+        stage.expect_heading("Connect a device").await;
+        stage.picture("entry").await;
+        // The code came with the link; the person only goes on.
+        stage.click("device-submit").await;
+        assert!(stage.has("device-approve").await && stage.has("device-deny").await);
+        let text = stage.driver.source().await.expect("a page");
+        assert!(
+            text.contains(&device.user_code),
+            "the code is there to be compared"
+        );
+        stage.picture("confirm").await;
+        stage.click("device-approve").await;
+        stage.expect_heading("The device is connected").await;
+        stage.picture("connected").await;
+        let token = stage.world.http().poll(&device).expect(200);
+        let token = token.member("access_token");
+        stage.world.assert_alive(&token);
+        // Going back and pressing again changes nothing.
+        stage.driver.back().await.expect("the page before");
+        if stage.has("device-approve").await {
+            stage.click("device-approve").await;
+            stage.expect_heading("Nothing is waiting any more").await;
+        }
+        stage.world.assert_alive(&token);
+    });
+}
+
+/// C21, C22, C26: deny, expiry, and wrong codes up to the limit.
+#[test]
+fn browser_denies_a_device_comes_too_late_and_guesses_in_vain() {
+    let setup = usual().default_limits().time_travel();
+    play("device-no", setup, |stage| async move {
+        let client = television(&stage.world);
+        let (denied, late) = (start_device(&stage, &client), start_device(&stage, &client));
+        stage.go("/device").await;
+        stage.sign_in(PASSWORD).await;
+        stage
+            .fill("user_code", &denied.user_code.to_lowercase())
+            .await;
+        stage.click("device-submit").await;
+        stage.click("device-deny").await;
+        stage.expect_heading("The device was not connected").await;
+        stage.picture("denied").await;
+        stage
+            .world
+            .http()
+            .poll(&denied)
+            .expect_error(400, "access_denied");
+        stage.go("/device").await;
+        stage.fill("user_code", &late.user_code).await;
+        stage.click("device-submit").await;
+        stage.world.advance(600);
+        stage.click("device-approve").await;
+        stage.picture("too-late").await;
+        stage
+            .world
+            .http()
+            .poll(&late)
+            .expect_error(400, "expired_token");
+        stage.go("/device").await;
+        for code in [
+            "BCDF-GHJK",
+            "BCDF-GHJL",
+            "BCDF-GHJM",
+            "BCDF-GHJN",
+            "BCDF-GHJP",
+        ] {
+            stage.fill("user_code", code).await;
+            stage.click("device-submit").await;
+            assert!(stage.has("problem").await, "{code}");
+        }
+        stage.picture("wrong").await;
+        stage.fill("user_code", "BCDF-GHJQ").await;
+        stage.click("device-submit").await;
+        let text = stage.driver.source().await.expect("a page");
+        assert!(text.contains("too many wrong codes"), "{text}");
+        stage.picture("too-many").await;
     });
 }

@@ -16,6 +16,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::see_other;
+use curfew_http::guess::Guess;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, SignedIn, StartedSession};
 use curfew_http::{Edge, origin};
@@ -28,7 +29,7 @@ use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
 
 use self::signed::{account_page, to_login};
-use crate::guess::Guess;
+use crate::guess;
 use crate::holdings;
 use crate::notice::ChangeNotice;
 use crate::pages::{AccountError, AccountNotice, AccountPage};
@@ -92,7 +93,7 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
         Err(error) => return page(&at, &signed_in, user, (None, Some(error))).await,
     };
     let origin = origin::of(at.request, at.edge);
-    let guess = Guess::at_user(at.edge, user.id, &origin);
+    let guess = guess::at_user(at.edge, user.id, &origin);
     if let Err(wait) = guess.take(at.edge).await? {
         let refused = page(
             &at,

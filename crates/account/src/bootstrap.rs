@@ -19,11 +19,11 @@ use curfew_store::bootstraps::Bootstrap;
 use curfew_store::users::NewUser;
 use curfew_store::{Read, StoreError, Write};
 
-use crate::guess;
 use crate::pages::{BootstrapError, BootstrapPage};
 use crate::visit::{
     Expired, Halt, MIN_LENGTH, check_form, posted, retry_after, visit, with_cookie,
 };
+use curfew_http::guess::Guess;
 
 /// The longest username that can be chosen here, in characters.
 const USERNAME: usize = 64;
@@ -107,7 +107,7 @@ async fn prove_secret(
     };
     let bucket = Bucket::new("bootstrap_failures", &[]);
     let budget = vec![(bucket.clone(), at.edge.rates.bootstrap_failures)];
-    if let Err(wait) = guess::take(at.edge, budget).await? {
+    if let Err(wait) = Guess::new(budget).take(at.edge).await? {
         let mut response = page(at, &typed, Some(BootstrapError::TooManyAttempts));
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         return Ok(Err(retry_after(response, wait)));

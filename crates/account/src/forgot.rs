@@ -16,10 +16,10 @@ use curfew_store::mailed_links::LinkKind;
 use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
 
-use crate::guess;
 use crate::login::find;
 use crate::pages::{ForgotError, ForgotPage, LinkSentPage};
 use crate::visit::{Expired, Halt, check_form, language, posted, retry_after, visit, with_cookie};
+use curfew_http::guess::Guess;
 
 pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
     visit(&request, &edge, async |at: PageContext<'_>| {
@@ -104,7 +104,9 @@ async fn take_address_budget(
 ) -> Result<Result<(), curfew_protocol::Lifetime>, StoreError> {
     let ip = origin.ip.as_deref().unwrap_or("");
     let bucket = Bucket::new("password_links_address", &[ip]);
-    guess::take(edge, vec![(bucket, edge.rates.password_links_address)]).await
+    Guess::new(vec![(bucket, edge.rates.password_links_address)])
+        .take(edge)
+        .await
 }
 
 /// The transaction behind the page.

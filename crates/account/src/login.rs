@@ -12,6 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::{self, PagePolicy, see_other};
+use curfew_http::guess::Guess;
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, csrf, origin, session};
 use curfew_policy::password::MAX_BYTES;
@@ -22,7 +23,7 @@ use curfew_store::users::User;
 use curfew_store::{Read, StoreError};
 
 use crate::asking::Asking;
-use crate::guess::Guess;
+use crate::guess;
 use crate::pages::{LoginError, LoginNotice, LoginPage};
 use crate::sign_in::{start_session, verify};
 use crate::visit::{
@@ -222,7 +223,7 @@ async fn look_up(at: &PageContext<'_>, name: String) -> Result<Option<User>, Sto
 
 fn guess_at(at: &PageContext<'_>, user: Option<&User>, typed: &Typed, origin: &Origin) -> Guess {
     match user {
-        Some(user) => Guess::at_user(at.edge, user.id, origin),
-        None => Guess::at_nobody(at.edge, at.realm.tenant_id, &typed.name, origin),
+        Some(user) => guess::at_user(at.edge, user.id, origin),
+        None => guess::at_nobody(at.edge, at.realm.tenant_id, &typed.name, origin),
     }
 }

@@ -1,5 +1,6 @@
 //! The two halves of a sign-in that decide: the password, off the workers, and the transaction, on what is true by then.
 
+use curfew_http::guess::Guess;
 use curfew_http::password;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, StartedSession};
@@ -10,7 +11,6 @@ use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
 
-use crate::guess::Guess;
 use crate::visit::Halt;
 
 /// A user whose password was right a moment ago.

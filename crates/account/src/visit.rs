@@ -2,7 +2,7 @@
 
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, COOKIE, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, COOKIE};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::body::{RawForm, refused};
@@ -168,9 +168,7 @@ pub(crate) fn with_cookie(
 
 /// `Retry-After`, on a page with its own words for it.
 pub(crate) fn retry_after(mut response: HttpResponse, wait: Lifetime) -> HttpResponse {
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, wait.seconds().max(1).into());
+    curfew_http::answer::retry_after(&mut response, wait);
     response
 }
 

@@ -27,6 +27,7 @@ pub struct ClientChange {
     pub origins: Option<Vec<String>>,
     pub scopes: Option<ScopeSet>,
     pub resources: Option<Vec<String>>,
+    pub serves: Option<Option<String>>,
     pub implicit_consent: Option<bool>,
     pub session_bound: Option<bool>,
     pub restricted: Option<bool>,
@@ -52,6 +53,7 @@ impl ClientChange {
             origins: change.origins.unwrap_or_else(|| old.origins.clone()),
             scopes: change.scopes.unwrap_or_else(|| old.scopes.clone()),
             resources: change.resources.unwrap_or_else(|| old.resources.clone()),
+            serves: change.serves.unwrap_or_else(|| old.serves.clone()),
             implicit_consent: change.implicit_consent.unwrap_or(old.implicit_consent),
             session_bound: change.session_bound.unwrap_or(old.session_bound),
             restricted: change.restricted.unwrap_or(old.restricted),
@@ -147,7 +149,7 @@ fn check_known(
     owner: TenantId,
     registration: &ClientRegistration,
 ) -> Result<(), AdminError> {
-    for resource_id in &registration.resources {
+    for resource_id in registration.resources.iter().chain(&registration.serves) {
         resource(read, owner, resource_id)?;
     }
     let known = read.scope_list(owner)?;
@@ -180,6 +182,7 @@ fn narrows(old: &ClientRegistration, new: &ClientRegistration) -> bool {
         || lost(&old.origins, &new.origins)
         || lost(&old.resources, &new.resources)
         || !old.scopes.is_subset_of(&new.scopes)
+        || (old.serves.is_some() && old.serves != new.serves)
         || (old.implicit_consent && !new.implicit_consent)
         || (!old.session_bound && new.session_bound)
         || (!old.restricted && new.restricted)

@@ -4,7 +4,8 @@ use curfew_policy::lifetime::{
     AccessTokenPlan, Caps, Credential, ExpiresAt, LifetimeRefusal, LifetimeRules,
 };
 use curfew_policy::status::NodeKind;
-use curfew_protocol::{Audience, Audiences, NodeId, OpaqueToken, Timestamp};
+use curfew_protocol::own_api::{OWN_API, OWN_API_EPOCH, OWN_API_IDENTIFIER};
+use curfew_protocol::{Audience, Audiences, NodeId, OpaqueToken, OwnScope, Timestamp};
 use curfew_store::Write;
 use curfew_store::bulk::BulkTokens;
 use curfew_store::clients::Client;
@@ -200,14 +201,13 @@ fn session(
     let expires_at = rules
         .expires_at(Credential::Session, write.now(), Caps::default())
         .map_err(no_room)?;
-    let idle_at = rules.session_idle_at(user.administrator, write.now(), expires_at.timestamp());
     let (id, _) = write.session_insert(&NewSession {
         birth: Birth {
             client: None,
             ..birth
         },
         expires_at,
-        idle_at,
+        idle_lifetime: rules.session_idle_lifetime(user.administrator),
         ip: "127.0.0.1".to_owned(),
         user_agent: "bench-fill".to_owned(),
     })?;
@@ -226,5 +226,18 @@ fn audiences(write: &mut Write<'_>, client: &Client) -> Result<Audiences, AdminE
             scopes: client.registration.scopes.clone(),
         });
     }
+    if own_scopes(client).next().is_some() {
+        audiences.push(Audience {
+            key: OWN_API,
+            epoch: OWN_API_EPOCH,
+            identifier: OWN_API_IDENTIFIER.to_owned(),
+            scopes: own_scopes(client).map(str::to_owned).collect(),
+        });
+    }
     Ok(Audiences(audiences))
+}
+
+fn own_scopes(client: &Client) -> impl Iterator<Item = &str> {
+    let all = client.registration.scopes.iter();
+    all.filter(|scope| OwnScope::parse(scope).is_some())
 }

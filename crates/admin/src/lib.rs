@@ -3,6 +3,7 @@
 //! Every operation checks its input, runs in one transaction together with its audit row, and answers with a value or with a
 //! sentence that says what to do next. Nothing here prints, asks or hashes passwords.
 
+mod audit;
 mod backups;
 mod bootstraps;
 mod clients;
@@ -16,6 +17,7 @@ mod scopes;
 mod sessions;
 mod subject;
 mod tenants;
+mod token_lists;
 mod tokens;
 mod users;
 mod words;
@@ -26,6 +28,7 @@ use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::tenants::Tenant;
 use curfew_store::{Read, Store, StoreError, Write};
 
+pub use audit::AuditSearch;
 pub use curfew_policy::standing::{Kind, Standing};
 pub use curfew_store::tree::Edge;
 
@@ -37,7 +40,8 @@ pub use invitations::{Invitation, Invitations};
 pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};
 pub use tenants::TenantChange;
-pub use tokens::{Inspection, LineageRow, ListedToken, Revoked};
+pub use token_lists::ListedToken;
+pub use tokens::{Inspection, LineageRow, Revoked};
 pub use users::{AddedUser, NewUserRequest, UserChange};
 
 /// The operations, in the name of whoever is at the command line.

@@ -2,16 +2,15 @@
 
 use curfew_policy::standing::{Kind, Standing};
 use curfew_policy::status::DeathCause;
-use curfew_protocol::{Audiences, Timestamp, TokenId};
+use curfew_protocol::{Audiences, Timestamp};
 use curfew_store::Read;
 use curfew_store::audit::{AuditEntry, AuditEvent};
+use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
 use curfew_store::tree::{Edge, Subject, TreeBounds, TreeRow};
 
-use crate::clients::client;
 use crate::subject::find;
-use crate::users::user;
-use crate::{Admin, AdminError, tenant};
+use crate::{Admin, AdminError};
 
 /// Operators see the whole tree, but of each node the newest tokens only.
 const BOUNDS: TreeBounds = TreeBounds {
@@ -34,6 +33,12 @@ pub struct Inspection {
     pub audience: Vec<String>,
     pub created_at: i64,
     pub expires_at: i64,
+    /// As far as the store was told; a server tells it once a minute.
+    pub last_used_at: Option<i64>,
+    /// The identifier of the resource server at which a token was used.
+    pub last_used_for: Option<String>,
+    /// The address of whoever used it.
+    pub last_used_from: Option<String>,
 }
 
 #[derive(Clone, Debug, serde::Serialize)]
@@ -45,20 +50,9 @@ pub struct LineageRow {
     #[serde(flatten)]
     pub standing: Standing,
     pub expires_at: i64,
+    pub last_used_at: Option<i64>,
     /// The one that was asked about.
     pub asked: bool,
-}
-
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct ListedToken {
-    pub id: String,
-    pub node: String,
-    pub node_kind: Kind,
-    pub client_id: Option<String>,
-    pub scopes: String,
-    pub expires_at: i64,
-    #[serde(flatten)]
-    pub standing: Standing,
 }
 
 /// What a revocation did.
@@ -76,7 +70,15 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
         Subject::Node { chain, .. } => granted(read, chain)?,
     };
     let (created_at, expires_at) = subject.span();
+    let last = read.last_uses(&[subject.used()])?.remove(&subject.used());
     let chain = subject.node();
+    let server = match last.as_ref().and_then(|last| last.resource_server) {
+        Some(key) => {
+            let mut all = read.resource_server_list(chain.tenant_id)?.into_iter();
+            all.find(|server| server.key == key)
+        }
+        None => None,
+    };
     Ok(Inspection {
         kind: subject.kind(),
         id: subject.id(),
@@ -92,6 +94,9 @@ fn inspection(read: &mut Read<'_>, subject: &Subject) -> Result<Inspection, Admi
             .collect(),
         created_at: created_at.seconds(),
         expires_at: expires_at.seconds(),
+        last_used_at: last.as_ref().map(|last| last.used_at.seconds()),
+        last_used_for: server.map(|server| server.identifier),
+        last_used_from: last.and_then(|last| last.ip),
     })
 }
 
@@ -162,43 +167,15 @@ impl Admin {
             let subject = find(read, text)?;
             let tree = read.tree(subject, BOUNDS)?;
             let now = read.now();
-            Ok(tree.rows.iter().map(|row| lineage_row(row, now)).collect())
-        })
-    }
-
-    /// The newest tokens of a user or a client, at most `limit` a node.
-    pub fn token_list(
-        &self,
-        tenant_slug: &str,
-        username: Option<&str>,
-        client_id: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedToken>, AdminError> {
-        self.read(|read| {
-            let owner = tenant(read, tenant_slug)?;
-            let nodes = match (username, client_id) {
-                (Some(username), _) => {
-                    let user = user(read, owner.id, username)?;
-                    read.node_list_by_user(user.id)?
-                }
-                (None, Some(client_id)) => {
-                    let client = client(read, owner.id, client_id)?;
-                    read.node_list_by_client(client.key)?
-                }
-                (None, None) => {
-                    return Err(AdminError::invalid("whose tokens? Add --user or --client"));
-                }
+            let asked: Vec<Used> = tree.rows.iter().map(|row| row.subject.used()).collect();
+            let uses = read.last_uses(&asked)?;
+            let row = |row: &TreeRow| LineageRow {
+                last_used_at: uses
+                    .get(&row.subject.used())
+                    .map(|last| last.used_at.seconds()),
+                ..lineage_row(row, now)
             };
-            let mut listed = Vec::new();
-            for node in nodes {
-                for id in read.token_ids_latest(node.id, i64::from(limit))? {
-                    listed.extend(listed_token(read, id)?);
-                }
-            }
-            if let (Some(_), Some(client_id)) = (username, client_id) {
-                listed.retain(|token| token.client_id.as_deref() == Some(client_id));
-            }
-            Ok(listed)
+            Ok(tree.rows.iter().map(row).collect())
         })
     }
 }
@@ -211,25 +188,7 @@ fn lineage_row(row: &TreeRow, now: Timestamp) -> LineageRow {
         id: row.subject.id(),
         standing: row.subject.standing(now),
         expires_at: row.subject.span().1.seconds(),
+        last_used_at: None,
         asked: row.asked,
     }
-}
-
-fn listed_token(read: &mut Read<'_>, id: TokenId) -> Result<Option<ListedToken>, AdminError> {
-    let Some(token) = read.token_chain(id)? else {
-        return Ok(None);
-    };
-    Ok(Some(ListedToken {
-        id: id.to_string(),
-        node: token.node.id.to_string(),
-        node_kind: Kind::of_node(token.node.kind),
-        client_id: token
-            .node
-            .client
-            .as_ref()
-            .map(|client| client.client_id.clone()),
-        scopes: token.scopes.clone(),
-        expires_at: token.facts.expires_at.seconds(),
-        standing: Standing::of(token.judge(read.now())),
-    }))
 }

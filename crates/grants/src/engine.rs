@@ -253,7 +253,6 @@ pub(crate) fn redeem_code(request: &CodeRedemption<'_>) -> Result<ScopeSet, Mach
     {
         return Err(MachineRefusal::InvalidGrant);
     }
-    let pkce = Pkce::required();
     let mut machine = AccessToken::new(request);
     let mut input = Input::None;
     loop {
@@ -268,7 +267,7 @@ pub(crate) fn redeem_code(request: &CodeRedemption<'_>) -> Result<ScopeSet, Mach
                 request.scopes,
             )?),
             Output::Extend { .. } => {
-                verify_pkce(&pkce, request)?;
+                verify_pkce(request.code_challenge, request.code_verifier)?;
                 Input::Extended {
                     access_extensions: Extensions::new(),
                 }
@@ -280,13 +279,16 @@ pub(crate) fn redeem_code(request: &CodeRedemption<'_>) -> Result<ScopeSet, Mach
     }
 }
 
-fn verify_pkce(pkce: &Pkce, request: &CodeRedemption<'_>) -> Result<(), MachineRefusal> {
-    let shaped = request
-        .code_verifier
-        .filter(|text| curfew_policy::pkce::is_verifier(text));
+/// Does the verifier belong to the challenge (RFC 7636 §4.6)?
+pub(crate) fn verify_pkce(
+    code_challenge: &str,
+    code_verifier: Option<&str>,
+) -> Result<(), MachineRefusal> {
+    let pkce = Pkce::required();
+    let shaped = code_verifier.filter(|text| curfew_policy::pkce::is_verifier(text));
     let method = Some(Cow::Borrowed("S256"));
     let stored = pkce
-        .challenge(method, Some(Cow::Borrowed(request.code_challenge)))
+        .challenge(method, Some(Cow::Borrowed(code_challenge)))
         .map_err(|()| MachineRefusal::Broken)?;
     pkce.verify(stored, shaped.map(Cow::Borrowed))
         .map_err(|()| MachineRefusal::Pkce)

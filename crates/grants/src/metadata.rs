@@ -30,6 +30,7 @@ fn document(issuer: &str, scopes_supported: Vec<String>) -> Metadata {
         issuer: issuer.to_owned(),
         authorization_endpoint: endpoint("/authorize"),
         token_endpoint: endpoint("/token"),
+        device_authorization_endpoint: endpoint("/device_authorization"),
         introspection_endpoint: endpoint("/introspect"),
         revocation_endpoint: endpoint("/revoke"),
         scopes_supported,

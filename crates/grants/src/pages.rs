@@ -3,10 +3,16 @@
 //! A secret that a page carries (the form token, a code in a form) is plain text here, because it is about to be sent; the models
 //! have no `Debug`, so that it is not logged on the way.
 
+mod device;
 #[cfg(test)]
 mod tests;
 
-pub use curfew_http::pages::Lasts;
+pub use curfew_http::pages::{Lasts, OwnWords};
+pub use device::{
+    DeviceConfirmPage, DeviceDonePage, DeviceEntryError, DeviceEntryPage, DeviceOutcome,
+    DevicePlace,
+};
+
 use curfew_http::pages::{LocalPath, Shell, Templates};
 use serde::Serialize;
 
@@ -22,6 +28,16 @@ pub const TEMPLATES: Templates = &[
         include_str!("../templates/form_post.html"),
     ),
     ("expired.html", include_str!("../templates/expired.html")),
+    ("asks.html", include_str!("../templates/asks.html")),
+    ("device.html", include_str!("../templates/device.html")),
+    (
+        "device_confirm.html",
+        include_str!("../templates/device_confirm.html"),
+    ),
+    (
+        "device_done.html",
+        include_str!("../templates/device_done.html"),
+    ),
 ];
 
 /// The only script of all pages: it presses the button of `form_post.html`. It must contain nothing that HTML escapes, or its
@@ -80,6 +96,8 @@ pub enum Provenance {
 pub struct ConsentScope {
     pub name: String,
     pub description: Option<String>,
+    /// A scope of our own API, whose sentence is in the message catalogue.
+    pub own: Option<OwnWords>,
 }
 
 /// One resource server that the tokens will be for.

@@ -4,8 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue,
-    LOCATION, PRAGMA,
+    LOCATION, PRAGMA, RETRY_AFTER,
 };
+use curfew_protocol::Lifetime;
 use serde::Serialize;
 
 use crate::problem::PageContext;
@@ -127,6 +128,12 @@ const PAGE_HEADERS: [(&str, &str); 6] = [
     ),
     ("cross-origin-resource-policy", "same-origin"),
 ];
+
+/// `Retry-After`, for an answer with its own words for it.
+pub fn retry_after(response: &mut HttpResponse, wait: Lifetime) {
+    let seconds = wait.seconds().max(1);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+}
 
 /// 303: whatever the method was, the browser goes on with GET and without the body (RFC 9700 §4.12).
 pub fn see_other(location: &str) -> HttpResponse {

@@ -7,17 +7,24 @@ use crate::mailer::Mailer;
 use crate::origin::TrustedProxies;
 use crate::pages::Pages;
 use crate::password::PasswordHasher;
+use crate::places::Places;
 use crate::rates::RateRules;
+use crate::uses::Uses;
 
-/// The state of one node, made at start and never changed.
+/// The state of one node, made at start; its settings never change.
 pub struct Edge {
     pub store: Store,
     pub issuer: Issuer,
     pub lifetimes: LifetimeRules,
     pub rates: RateRules,
+    /// Which credentials were used since the store was last told.
+    pub uses: Uses,
     pub pages: Pages,
     pub proxies: TrustedProxies,
     pub passwords: PasswordHasher,
+    pub places: Places,
+    /// Is a device approved only from the address that it asked from?
+    pub device_same_address: bool,
     /// `None`: links are handed over by an administrator.
     pub mailer: Option<Mailer>,
 }

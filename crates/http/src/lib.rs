@@ -1,9 +1,10 @@
 //! The edge kit: what every capability needs between HTTP and the store.
 //!
-//! A request passes [`body`] (form), [`client_auth`] or [`session`] (who is asking), the capability's own stages, and leaves through
+//! A request passes [`body`] (form), [`client_auth`], [`session`] or [`bearer`] (who is asking), the capability's own stages, and leaves through
 //! [`answer`]; [`problem`] is the one place where an error becomes HTTP.
 
 pub mod answer;
+pub mod bearer;
 pub mod body;
 pub mod catalogue;
 pub mod client_auth;
@@ -11,6 +12,7 @@ pub mod cors;
 pub mod csrf;
 pub mod edge;
 pub mod flash;
+pub mod guess;
 pub mod log;
 pub mod mail_texts;
 pub mod mailer;
@@ -18,10 +20,12 @@ pub mod notice;
 pub mod origin;
 pub mod pages;
 pub mod password;
+pub mod places;
 pub mod problem;
 pub mod rates;
 pub mod realm;
 pub mod session;
+pub mod uses;
 
 pub use edge::{Edge, Issuer};
 pub use problem::{PageProblem, Problem};

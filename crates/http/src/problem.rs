@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use curfew_protocol::wire::ErrorResponse;
-use curfew_protocol::{ErrorCode, Lifetime, OAuthError};
+use curfew_protocol::{ErrorCode, Lifetime, OAuthError, OwnScope};
 use curfew_store::StoreError;
 
 use crate::answer;
@@ -21,12 +21,25 @@ use crate::realm::Realm;
 /// Seconds after which a caller may try again when a dependency failed.
 const RETRY_SECONDS: i64 = 1;
 
+/// How the `WWW-Authenticate` header asks for credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Challenge {
+    None,
+    /// Client authentication was tried by the `Authorization` header (RFC 6749 §5.2).
+    Basic,
+    /// No token came: nothing is said but that one is needed, not even in the body (RFC 6750 §3.1).
+    BareBearer,
+    /// A token came, and the error tells what is wrong with it; the scope is the one that it lacks.
+    Bearer(Option<OwnScope>),
+}
+
 /// An error of a protocol endpoint.
 #[derive(Debug)]
 pub struct Problem {
     error: OAuthError,
-    /// Client authentication was tried by the `Authorization` header (RFC 6749 §5.2).
-    basic_challenge: bool,
+    /// Where the endpoint's status is not the code's own.
+    status: Option<StatusCode>,
+    challenge: Challenge,
     retry_after: Option<i64>,
 }
 
@@ -34,18 +47,72 @@ impl Problem {
     pub const fn oauth(error: OAuthError) -> Self {
         Self {
             error,
-            basic_challenge: false,
+            status: None,
+            challenge: Challenge::None,
             retry_after: None,
+        }
+    }
+
+    fn challenging(code: ErrorCode, description: &'static str, challenge: Challenge) -> Self {
+        Self {
+            challenge,
+            ..Self::oauth(OAuthError::new(code, description))
         }
     }
 
     /// Failed client authentication. The same words for every cause.
     pub fn invalid_client(used_basic: bool) -> Self {
-        let error = OAuthError::new(ErrorCode::InvalidClient, "client authentication failed");
+        let challenge = if used_basic {
+            Challenge::Basic
+        } else {
+            Challenge::None
+        };
+        Self::challenging(
+            ErrorCode::InvalidClient,
+            "client authentication failed",
+            challenge,
+        )
+    }
+
+    /// No bearer token was presented.
+    pub(crate) fn bearer_missing() -> Self {
+        let told = "an access token is needed";
+        Self::challenging(ErrorCode::InvalidToken, told, Challenge::BareBearer)
+    }
+
+    /// A bearer token was presented in two ways, or twice.
+    pub(crate) fn bearer_several_methods() -> Self {
+        let told =
+            "the access token is taken from the Authorization header, once, and from nowhere else";
+        Self::challenging(ErrorCode::InvalidRequest, told, Challenge::Bearer(None))
+    }
+
+    /// The bearer token is not good here. The same words for every cause.
+    pub fn invalid_token() -> Self {
+        let told = "the access token is not valid";
+        Self::challenging(ErrorCode::InvalidToken, told, Challenge::Bearer(None))
+    }
+
+    /// The bearer token may not do this.
+    pub fn insufficient_scope(scope: OwnScope) -> Self {
+        let told = "the access token may not do this";
+        let challenge = Challenge::Bearer(Some(scope));
+        Self::challenging(ErrorCode::InsufficientScope, told, challenge)
+    }
+
+    /// 403: whoever asks may not do this, whatever their token says.
+    pub fn forbidden(description: &'static str) -> Self {
         Self {
-            error,
-            basic_challenge: used_basic,
-            retry_after: None,
+            status: Some(StatusCode::FORBIDDEN),
+            ..Self::oauth(OAuthError::new(ErrorCode::AccessDenied, description))
+        }
+    }
+
+    /// 404: there is nothing of that name, or it is somebody else's.
+    pub fn not_found(description: &'static str) -> Self {
+        Self {
+            status: Some(StatusCode::NOT_FOUND),
+            ..Self::oauth(OAuthError::new(ErrorCode::InvalidRequest, description))
         }
     }
 
@@ -55,14 +122,33 @@ impl Problem {
             "too many attempts; try again later",
         );
         Self {
-            error,
-            basic_challenge: false,
             retry_after: Some(wait.seconds().max(1)),
+            ..Self::oauth(error)
         }
     }
 
     pub const fn code(&self) -> ErrorCode {
         self.error.code()
+    }
+}
+
+impl Problem {
+    /// The challenge (RFC 6750 §3, RFC 7617 §2). Codes and descriptions are made of characters that need no quoting.
+    fn challenge(&self) -> Option<String> {
+        let scope = match self.challenge {
+            Challenge::None => return None,
+            Challenge::Basic => {
+                return Some("Basic realm=\"curfew\", charset=\"UTF-8\"".to_owned());
+            }
+            Challenge::BareBearer => return Some("Bearer realm=\"curfew\"".to_owned()),
+            Challenge::Bearer(scope) => scope,
+        };
+        let (error, description) = (self.error.code().as_str(), self.error.description());
+        let scope = scope.map(|scope| format!(", scope=\"{scope}\""));
+        Some(format!(
+            "Bearer realm=\"curfew\", error=\"{error}\", error_description=\"{description}\"{}",
+            scope.unwrap_or_default()
+        ))
     }
 }
 
@@ -86,9 +172,8 @@ impl From<StoreError> for Problem {
             "the server cannot answer right now; try again",
         );
         Self {
-            error: told,
-            basic_challenge: false,
             retry_after: Some(RETRY_SECONDS),
+            ..Self::oauth(told)
         }
     }
 }
@@ -101,7 +186,9 @@ fn log_store_error(error: &StoreError) {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.error.code().status()).unwrap_or(StatusCode::BAD_REQUEST)
+        let own = || StatusCode::from_u16(self.error.code().status());
+        self.status
+            .unwrap_or_else(|| own().unwrap_or(StatusCode::BAD_REQUEST))
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -109,14 +196,14 @@ impl ResponseError for Problem {
         response
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((PRAGMA, "no-cache"));
-        if self.error.code() == ErrorCode::InvalidClient && self.basic_challenge {
-            response.insert_header((
-                WWW_AUTHENTICATE,
-                "Basic realm=\"curfew\", charset=\"UTF-8\"",
-            ));
+        if let Some(challenge) = self.challenge() {
+            response.insert_header((WWW_AUTHENTICATE, challenge));
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.challenge == Challenge::BareBearer {
+            return response.finish();
         }
         response.json(ErrorResponse {
             error: self.error.code().as_str(),
@@ -202,7 +289,7 @@ pub struct PageContext<'a> {
 }
 
 /// 405 for a path that exists, with the methods it has.
-pub fn method_not_allowed(methods: &'static str) -> HttpResponse {
+pub fn method_not_allowed(methods: &str) -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .insert_header((ALLOW, methods))
         .insert_header((CACHE_CONTROL, "no-store"))

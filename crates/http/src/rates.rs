@@ -65,8 +65,22 @@ rules! {
     authorizations = 60 in 60,
     /// Revocations a minute, for each client and address.
     revocations = 600 in 60,
+    /// Device authorization requests a minute, for each address.
+    device_authorizations = 10 in 60,
+    /// Device codes of a client that have not expired, at the most.
+    device_codes_outstanding = 1_000 in 600,
+    /// Wrong user codes in 15 minutes, for each account.
+    device_guesses_account = 5 in 900,
+    /// Wrong user codes an hour, for each address.
+    device_guesses_address = 20 in 3_600,
+    /// Wrong user codes in 50 seconds, in all.
+    device_guesses = 50 in 50,
     /// Consents and denials a minute, for each account.
     consents = 60 in 60,
+    /// Bearer tokens a minute that open nothing, for each address.
+    bearer_failures = 120 in 60,
+    /// Calls of our own API a minute, for each account.
+    api_calls = 600 in 60,
 }
 
 /// Attempts that this node took from a budget in advance.

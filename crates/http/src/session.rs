@@ -2,11 +2,12 @@
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
-use curfew_policy::lifetime::{Caps, Credential};
+use curfew_policy::lifetime::{Caps, Credential, idle_move};
 use curfew_policy::limits::BoundSince;
 use curfew_protocol::{NodeId, OpaqueToken, ParsedToken, Timestamp, TokenKind, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
-use curfew_store::nodes::Birth;
+use curfew_store::last_uses::{Use, Used};
+use curfew_store::nodes::{Birth, NodeUser};
 use curfew_store::sessions::{NewSession, Session};
 use curfew_store::tenants::Tenant;
 use curfew_store::users::User;
@@ -14,6 +15,7 @@ use curfew_store::{Read, StoreError, Write};
 
 use crate::csrf::{FormOwner, host_cookie, sent_cookie};
 use crate::edge::Edge;
+use crate::origin::client_ip;
 use crate::realm::Realm;
 
 /// A person whose session was alive a moment ago. Whoever writes on its strength judges it again in the transaction
@@ -62,6 +64,12 @@ pub async fn signed_in(
         return Ok(None);
     };
     touch(edge, &session, now, alive.expires_at()).await?;
+    edge.uses.record(Use::by_holder(
+        Used::Node(id),
+        now,
+        session.node.user.as_ref().map(NodeUser::seen),
+        Some(client_ip(request, edge).to_string()),
+    ));
     Ok(signed_in_as(&session))
 }
 
@@ -91,12 +99,7 @@ async fn touch(
     now: Timestamp,
     absolute: Timestamp,
 ) -> Result<(), StoreError> {
-    let idle_at = edge.lifetimes.session_idle_at(false, now, absolute);
-    let due = session
-        .idle_at
-        .after(curfew_policy::lifetime::IDLE_MOVE_STEP)
-        < idle_at;
-    if due {
+    if let Some(idle_at) = idle_move(session.idle_at, session.idle_lifetime, now, absolute) {
         let id = session.node.id;
         let moved = edge
             .store
@@ -175,10 +178,13 @@ pub fn start(
     let (id, secret) = write.session_insert(&NewSession {
         birth,
         expires_at,
-        idle_at: rules.session_idle_at(user.administrator, now, expires_at.timestamp()),
+        idle_lifetime: rules.session_idle_lifetime(user.administrator),
         ip: origin.ip.clone().unwrap_or_default(),
         user_agent: origin.user_agent.clone().unwrap_or_default(),
     })?;
+    // A sign-in is rare and is a sign of life, so it is not left to the next flush.
+    let (used, whose) = (Used::Node(id), Some((user.id, user.epoch)));
+    write.last_uses_record(&[Use::by_holder(used, now, whose, origin.ip.clone())])?;
     write.audit(&AuditEntry {
         tenant_id: Some(tenant.id),
         user_id: Some(user.id),

@@ -2,6 +2,7 @@
 //!
 //! Every function here is a function of its arguments. Facts come from the store, the verdict goes back to whoever asked.
 
+pub mod device;
 pub mod email;
 pub mod lifetime;
 pub mod limits;

@@ -158,13 +158,18 @@ rules! {
     secret_overlap = 86_400 (0 ..= 2_592_000),
     /// How long rows are kept after they can no longer matter, before clean-up removes them.
     retention = 86_400 (0 ..= 31_536_000),
+    /// A person who for so long neither signs in nor uses any session or token becomes dormant, until the next sign-in. 0 is never; anything else is a day or more.
+    dormancy = 0 (0 ..= 94_608_000),
 }
 
 /// No lifetime of any kind exceeds this (C06).
-const HARD_CAP: Lifetime = Lifetime::from_seconds(94_608_000);
+pub const HARD_CAP: Lifetime = Lifetime::from_seconds(94_608_000);
+
+/// A shorter dormancy would take people for dormant who are away for a night.
+pub const SHORTEST_DORMANCY: Lifetime = Lifetime::from_seconds(86_400);
 
 /// A browser session's idle end is moved at most this often; each move is a write.
-pub const IDLE_MOVE_STEP: Lifetime = Lifetime::from_seconds(300);
+const IDLE_MOVE_STEP: Lifetime = Lifetime::from_seconds(300);
 
 /// By how much a device that polls too fast is slowed down, each time (RFC 8628 §3.5).
 pub const SLOW_DOWN_STEP: Lifetime = Lifetime::from_seconds(5);
@@ -263,20 +268,43 @@ impl LifetimeRules {
             .fold(standard.min(HARD_CAP), Lifetime::min)
     }
 
-    /// When an unused session goes idle: never after its absolute end (D07).
-    pub fn session_idle_at(&self, admin: bool, now: Timestamp, absolute: Timestamp) -> Timestamp {
-        let idle = if admin {
+    /// How long a session may lie unused, decided at its birth.
+    pub const fn session_idle_lifetime(&self, admin: bool) -> Lifetime {
+        if admin {
             self.admin_session_idle
         } else {
             self.session_idle
-        };
-        now.after(idle).min(absolute)
+        }
     }
 
     /// When an unused refresh token goes idle: never after the family's absolute end.
     pub fn refresh_idle_at(&self, now: Timestamp, absolute: Timestamp) -> Timestamp {
-        now.after(self.refresh_idle).min(absolute)
+        idle_at(self.refresh_idle, now, absolute)
     }
+
+    /// When a person who was last active at that moment is taken for dormant. `None`: never.
+    pub fn dormant_at(&self, last_active: Timestamp) -> Option<Timestamp> {
+        (self.dormancy.seconds() > 0).then(|| last_active.after(self.dormancy))
+    }
+}
+
+/// When what is used now goes idle: never after its absolute end (D07).
+pub fn idle_at(idle: Lifetime, now: Timestamp, absolute: Timestamp) -> Timestamp {
+    now.after(idle).min(absolute)
+}
+
+/// Where a session's idle end, now at `current`, moves by a use. `None`: not yet worth a write. A short idle lifetime is moved more
+/// often, or a busy session would go idle between two moves; the absolute end is always reached.
+pub fn idle_move(
+    current: Timestamp,
+    idle: Lifetime,
+    now: Timestamp,
+    absolute: Timestamp,
+) -> Option<Timestamp> {
+    let next = idle_at(idle, now, absolute);
+    let gained = next.since(current).seconds();
+    let step = IDLE_MOVE_STEP.seconds().min(idle.seconds() / 2);
+    (gained > step || (gained > 0 && next == absolute)).then_some(next)
 }
 
 /// All that decides an access token's end but the tenant and the ancestor, which are known inside the transaction only.
@@ -311,142 +339,5 @@ impl AccessTokenPlan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
-
-    fn seconds(value: u32) -> Lifetime {
-        Lifetime::from_seconds(value)
-    }
-
-    fn access_token(caps: Caps<'_>) -> Result<i64, LifetimeRefusal> {
-        LifetimeRules::default()
-            .expires_at(Credential::AccessToken, NOW, caps)
-            .map(|end| end.timestamp().since(NOW).seconds())
-    }
-
-    #[test]
-    fn the_shortest_cap_wins() {
-        let ancestor = [NOW.after(seconds(50))];
-        let scopes = [seconds(300), seconds(40)];
-        let cases: &[(Caps<'_>, i64)] = &[
-            (Caps::default(), 600),
-            (
-                Caps {
-                    client: Some(seconds(900)),
-                    ..Caps::default()
-                },
-                900,
-            ),
-            (
-                Caps {
-                    client: Some(seconds(100)),
-                    ..Caps::default()
-                },
-                100,
-            ),
-            (
-                Caps {
-                    tenant: Some(seconds(70)),
-                    ..Caps::default()
-                },
-                70,
-            ),
-            (
-                Caps {
-                    client: Some(seconds(900)),
-                    tenant: Some(seconds(70)),
-                    ..Caps::default()
-                },
-                70,
-            ),
-            (
-                Caps {
-                    scopes: &scopes,
-                    ..Caps::default()
-                },
-                40,
-            ),
-            (
-                Caps {
-                    ancestors: &ancestor,
-                    ..Caps::default()
-                },
-                50,
-            ),
-            (
-                Caps {
-                    asked: Some(seconds(30)),
-                    ancestors: &ancestor,
-                    ..Caps::default()
-                },
-                30,
-            ),
-        ];
-        for (caps, expected) in cases {
-            assert_eq!(access_token(*caps), Ok(*expected), "{caps:?}");
-        }
-    }
-
-    #[test]
-    fn c02_what_was_asked_and_is_too_long_is_refused_not_clamped() {
-        let ancestor = [NOW.after(seconds(50))];
-        let caps = Caps {
-            asked: Some(seconds(51)),
-            ancestors: &ancestor,
-            ..Caps::default()
-        };
-        assert_eq!(
-            access_token(caps),
-            Err(LifetimeRefusal::TooLong {
-                longest: seconds(50)
-            })
-        );
-    }
-
-    #[test]
-    fn c09_an_ancestor_that_ends_now_leaves_no_room() {
-        for end in [
-            NOW,
-            Timestamp::from_seconds(NOW.seconds() - 1),
-            Timestamp::from_seconds(i64::MIN),
-        ] {
-            let ancestors = [end];
-            let caps = Caps {
-                ancestors: &ancestors,
-                ..Caps::default()
-            };
-            assert_eq!(access_token(caps), Err(LifetimeRefusal::AncestorEnded));
-        }
-    }
-
-    #[test]
-    fn c06_the_hard_cap_stands_above_all() {
-        let caps = Caps {
-            client: Some(seconds(u32::MAX)),
-            ..Caps::default()
-        };
-        assert_eq!(access_token(caps), Ok(HARD_CAP.seconds()));
-    }
-
-    #[test]
-    fn d07_the_idle_end_never_passes_the_absolute_end() {
-        let absolute = NOW.after(seconds(5));
-        assert_eq!(
-            LifetimeRules::default().session_idle_at(false, NOW, absolute),
-            absolute
-        );
-    }
-
-    #[test]
-    fn every_default_lies_in_its_own_range() {
-        for setting in LifetimeRules::REFERENCE {
-            assert!(
-                (setting.min..=setting.max).contains(&setting.default),
-                "{}",
-                setting.name
-            );
-        }
-    }
-}
+#[path = "lifetime_tests.rs"]
+mod tests;

@@ -117,6 +117,8 @@ ids! {
     MailId: ordered,
     /// A row of the audit trail.
     AuditId: ordered,
+    /// One of the chains that prove the audit trail: what one connection wrote.
+    AuditChainId: ordered,
     /// One request, as logs, error pages and audit rows name it.
     RequestId: ordered,
 }

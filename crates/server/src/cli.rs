@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    Switch, client, config, maintenance, resource, scope, session, tenant, token, user,
+    Switch, audit, client, config, maintenance, resource, scope, session, tenant, token, user,
 };
 use crate::failure::Failure;
-use crate::{backup, bench, demo, init, serve};
+use crate::{backup, bench, demo, init, login, serve};
 
 /// An OAuth 2.0 authorization server whose tokens die on time, everywhere.
 #[derive(Debug, Parser)]
@@ -86,6 +86,18 @@ enum Command {
     /// Browser sessions
     #[command(subcommand)]
     Session(session::SessionCommand),
+    /// The audit trail: search it, hand it out, prove it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Sign in at a server from this terminal, by a code that you approve in a browser
+    Login(login::LoginArgs),
+    /// End a login that `curfew login` made, here and at the server
+    Logout(login::LogoutArgs),
+    /// Say who is signed in
+    Whoami(login::WhoamiArgs),
+    /// Your own tokens, at the server where you are signed in
+    #[command(subcommand)]
+    Tokens(login::TokensCommand),
     /// Check the configuration, or print the references
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -119,6 +131,11 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(command, global),
         Command::Token(command) => token::run(command, global),
         Command::Session(command) => session::run(command, global),
+        Command::Audit(command) => audit::run(command, global),
+        Command::Login(args) => login::run(&args, global),
+        Command::Logout(args) => login::logout(&args, global),
+        Command::Whoami(args) => login::whoami(&args, global),
+        Command::Tokens(command) => login::tokens(command, global),
         Command::Config(command) => config::run(&command, global),
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();

@@ -1,4 +1,5 @@
-//! What runs beside the requests: clean-up, mail, the comparison of clocks, metrics. All stop when the server does.
+//! What runs beside the requests: clean-up, last uses, dormant accounts, mail, the comparison of clocks, metrics. All stop when the
+//! server does.
 
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ use crate::readiness::ClockCheck;
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(60);
 /// Between two batches, so that clean-up never crowds out a request.
 const CLEAN_UP_PAUSE: Duration = Duration::from_millis(100);
+const FLUSH_EVERY: Duration = Duration::from_secs(60);
+/// The first look at who is dormant comes soon after the start, the next ones an hour apart.
+const DORMANCY_FIRST: Duration = Duration::from_secs(5);
+const DORMANCY_EVERY: Duration = Duration::from_secs(3_600);
 const MAIL_EVERY: Duration = Duration::from_secs(2);
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
 const METRICS_EVERY: Duration = Duration::from_secs(5);
@@ -32,6 +37,8 @@ pub(crate) async fn run(
 ) {
     tokio::join!(
         clean_up(&edge, stop.clone()),
+        last_uses(&edge, stop.clone()),
+        dormancy(&edge, stop.clone()),
         mail(&edge, stop.clone()),
         upkeep(&metrics, stop.clone()),
         compare_clocks(&edge, &clock, stop)
@@ -63,6 +70,47 @@ async fn clean_up(edge: &Edge, mut stop: watch::Receiver<bool>) {
             Err(error) => {
                 tracing::warn!(%error, "clean-up failed and will be tried again");
                 CLEAN_UP_EVERY
+            }
+        };
+    }
+}
+
+async fn last_uses(edge: &Edge, mut stop: watch::Receiver<bool>) {
+    while !stopped_within(&mut stop, FLUSH_EVERY).await {
+        flush_uses(edge).await;
+    }
+}
+
+/// Tells the store which credentials were used. False: it knows only a part of them.
+pub(crate) async fn flush_uses(edge: &Edge) -> bool {
+    let flushed = edge.uses.flush(&edge.store).await;
+    if let Err(error) = &flushed {
+        tracing::warn!(%error, "the last uses of credentials wait for the database");
+    }
+    flushed.is_ok()
+}
+
+async fn dormancy(edge: &Edge, mut stop: watch::Receiver<bool>) {
+    if edge.lifetimes.dormancy.seconds() == 0 {
+        return;
+    }
+    let (mut pause, mut after) = (DORMANCY_FIRST, None);
+    while !stopped_within(&mut stop, pause).await {
+        // Nobody is made dormant whose use only this node knows of.
+        if !flush_uses(edge).await {
+            pause = FLUSH_EVERY;
+            continue;
+        }
+        (pause, after) = match edge.store.dormancy_step(edge.lifetimes, after).await {
+            Ok(step) => {
+                let count = step.made_dormant as u64;
+                metrics::counter!("curfew_users_made_dormant_total").increment(count);
+                let pause = step.next.map_or(DORMANCY_EVERY, |_| CLEAN_UP_PAUSE);
+                (pause, step.next)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the search for dormant accounts failed and will begin anew");
+                (DORMANCY_EVERY, None)
             }
         };
     }

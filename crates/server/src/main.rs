@@ -11,6 +11,7 @@ mod failure;
 mod init;
 mod jobs;
 mod keys;
+mod login;
 mod open;
 mod output;
 mod readiness;

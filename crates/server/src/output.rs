@@ -95,6 +95,11 @@ pub(crate) fn time(seconds: i64) -> String {
     )
 }
 
+/// A time that may not have come yet.
+pub(crate) fn time_or_never(seconds: Option<i64>) -> String {
+    seconds.map_or_else(|| "never".to_owned(), time)
+}
+
 /// A list in a cell.
 pub(crate) fn words<S: AsRef<str>>(list: &[S]) -> String {
     if list.is_empty() {

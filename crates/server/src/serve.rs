@@ -7,6 +7,7 @@
 mod guard;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
 use curfew_account::Readiness;
 use curfew_http::password::PasswordHasher;
+use curfew_http::places::Places;
+use curfew_http::uses::Uses;
 use curfew_http::{Edge, log};
 use curfew_store::Store;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -36,6 +39,9 @@ use guard::InFlight;
 const DISCONNECT: Duration = Duration::from_secs(2);
 /// Between the last answer and the end, so that it leaves the machine.
 const FLUSH: Duration = Duration::from_millis(50);
+
+/// How long the store may take to learn of the last uses.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// `curfew serve`
 pub(crate) fn run(global: &Global) -> Result<(), Failure> {
@@ -72,9 +78,12 @@ impl Node {
             issuer: config.issuer,
             lifetimes: config.lifetimes,
             rates: config.rates,
+            uses: Uses::default(),
             pages,
             proxies: config.proxies,
             passwords: PasswordHasher::new(cores),
+            places: places(config.places.as_deref())?,
+            device_same_address: config.device_same_address,
             mailer: mailer
                 .map_err(|refusal| Failure::told(format!("mail cannot be sent: {refusal}")))?,
         };
@@ -130,6 +139,8 @@ impl Node {
             let _ = companion.await;
         }
         let _ = tokio::time::timeout(DISCONNECT, jobs).await;
+        // Last, when no request can use anything any more.
+        let _ = tokio::time::timeout(LAST_FLUSH, jobs::flush_uses(&self.edge)).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -169,6 +180,20 @@ impl Node {
             .map_err(|source| cannot_bind("listen.public", address, source))?
             .run())
     }
+}
+
+fn places(file: Option<&Path>) -> Result<Places, Failure> {
+    let Some(file) = file else {
+        return Ok(Places::default());
+    };
+    Places::open(file).map_err(|error| {
+        let cause = std::error::Error::source(&error)
+            .map_or_else(String::new, |cause| format!(" ({cause})"));
+        Failure::told(format!(
+            "geoip.database = {} cannot be used: {error}{cause}",
+            file.display()
+        ))
+    })
 }
 
 fn cannot_bind(key: &str, address: SocketAddr, source: std::io::Error) -> Failure {

@@ -1,16 +1,24 @@
 //! The audit trail: written in the transaction that makes it true, or that transaction does not happen.
+//!
+//! * Here are the words: what happened, and by which credential.
+//! * `insert.rs` writes rows, [`rows`] finds them again.
+//! * `link.rs` and `chain.rs` make them provable, [`proof`] proves them.
+
+pub(crate) mod chain;
+mod finding;
+mod insert;
+mod link;
+pub mod proof;
+pub mod rows;
+mod stored;
 
 use curfew_protocol::{
     AuditId, ClientKey, DeviceCodeId, MailedLinkId, NodeId, RequestId, TenantId, Timestamp,
     TokenId, UserId,
 };
-use diesel::prelude::*;
 
-use crate::context::{Read, Write};
-use crate::db::{Db, opt};
-use crate::error::StoreError;
-use crate::on;
-use crate::schema::audit;
+pub use link::{LinkName, LinkPlace};
+pub use rows::{AuditQuery, AuditRow};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal,)*) => {
@@ -121,6 +129,22 @@ impl AuthenticatedBy {
         }
     }
 
+    /// The word for a code of the column.
+    const fn word(code: i16) -> &'static str {
+        match code {
+            0 => "nobody",
+            1 => "command_line",
+            2 => "session",
+            3 => "client_secret",
+            4 => "access_token",
+            5 => "authorization_code",
+            6 => "refresh_token",
+            7 => "mailed_link",
+            8 => "device_code",
+            _ => "unknown",
+        }
+    }
+
     const fn credential(self) -> Option<AuditId> {
         match self {
             Self::Nobody | Self::CommandLine => None,
@@ -133,6 +157,10 @@ impl AuthenticatedBy {
         }
     }
 }
+
+/// The codes of `outcome`.
+const SUCCEEDED: i16 = 1;
+const REFUSED: i16 = 2;
 
 /// Where a request came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -187,108 +215,7 @@ impl AuditEntry {
         self
     }
 
-    pub(crate) const fn outcome(&self) -> i16 {
-        if self.succeeded { 1 } else { 2 }
-    }
-
-    pub(crate) const fn authenticated_by_code(&self) -> i16 {
-        self.authenticated_by.code()
-    }
-
-    pub(crate) const fn credential_id(&self) -> Option<AuditId> {
-        self.authenticated_by.credential()
-    }
-}
-
-/// A row as it is shown.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct AuditRow {
-    pub id: AuditId,
-    #[serde(serialize_with = "crate::node_lists::seconds")]
-    pub at: Timestamp,
-    pub event: String,
-    pub succeeded: bool,
-    pub user_id: Option<UserId>,
-    pub client: Option<ClientKey>,
-    pub node_id: Option<NodeId>,
-    pub token_id: Option<TokenId>,
-    pub scopes: Option<String>,
-    pub ip: Option<String>,
-    pub detail: Option<String>,
-}
-
-type Row = (
-    (Db<AuditId>, Db<Timestamp>, i16, i16),
-    (
-        Option<Db<UserId>>,
-        Option<Db<ClientKey>>,
-        Option<Db<NodeId>>,
-        Option<Db<TokenId>>,
-    ),
-    (Option<String>, Option<String>, Option<String>),
-);
-
-fn audit_row((own, whom, what): Row) -> AuditRow {
-    AuditRow {
-        id: own.0.0,
-        at: own.1.0,
-        event: AuditEvent::from_code(own.2)
-            .map_or("unknown", AuditEvent::as_str)
-            .to_owned(),
-        succeeded: own.3 == 1,
-        user_id: opt(whom.0),
-        client: opt(whom.1),
-        node_id: opt(whom.2),
-        token_id: opt(whom.3),
-        scopes: what.0,
-        ip: what.1,
-        detail: what.2,
-    }
-}
-
-impl Read<'_> {
-    /// The latest rows, newest first.
-    pub fn audit_latest(&mut self, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
-        let rows: Vec<Row> = on!(&mut *self.connection, c => audit::table
-            .order(audit::id.desc())
-            .limit(limit)
-            .select((
-                (audit::id, audit::at, audit::event, audit::outcome),
-                (audit::user_id, audit::client_id, audit::node_id, audit::token_id),
-                (audit::scopes, audit::ip, audit::detail),
-            ))
-            .load(c)?);
-        Ok(rows.into_iter().map(audit_row).collect())
-    }
-}
-
-impl Write<'_> {
-    pub fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let id = AuditId::ordered(self.millis(), self.entropy());
-        let now = self.now();
-        on!(&mut *self.connection, c => diesel::insert_into(audit::table).values((
-            (
-                audit::id.eq(Db(id)),
-                audit::at.eq(Db(now)),
-                audit::event.eq(entry.event.code()),
-                audit::outcome.eq(entry.outcome()),
-                audit::tenant_id.eq(entry.tenant_id.map(Db)),
-                audit::user_id.eq(entry.user_id.map(Db)),
-                audit::client_id.eq(entry.client.map(Db)),
-                audit::node_id.eq(entry.node_id.map(Db)),
-                audit::token_id.eq(entry.token_id.map(Db)),
-            ),
-            (
-                audit::authenticated_by.eq(entry.authenticated_by.code()),
-                audit::credential_id.eq(entry.authenticated_by.credential().map(Db)),
-                audit::request_id.eq(entry.origin.request_id.map(Db)),
-                audit::expires_at.eq(entry.expires_at.map(Db)),
-                audit::scopes.eq(entry.scopes.as_ref()),
-                audit::ip.eq(entry.origin.ip.as_ref()),
-                audit::user_agent.eq(entry.origin.user_agent.as_ref()),
-                audit::detail.eq(entry.detail.as_ref()),
-            ),
-        )).execute(c)?);
-        Ok(())
+    const fn outcome(&self) -> i16 {
+        if self.succeeded { SUCCEEDED } else { REFUSED }
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Every row goes by its own expiry, in small batches, children before parents. A row that still refuses something (a tombstone, an
 //! epoch, an ended node that has not expired) is never touched, so clean-up cannot revive anything (D11).
+//!
+//! A last use goes with the token or node that it tells of. The one of a person stays with the person.
 
+use curfew_policy::lifetime::HARD_CAP;
 use curfew_protocol::{Lifetime, NodeId, Timestamp, TokenId};
 use diesel::prelude::*;
 
@@ -12,8 +15,8 @@ use crate::db::Db;
 use crate::error::StoreError;
 use crate::on;
 use crate::schema::{
-    approvals, codes, consents, device_codes, device_requests, families, mailed_links, mails,
-    nodes, personal_access_tokens, rate_limits, sessions, tokens,
+    approvals, codes, consents, device_codes, device_requests, families, last_uses, mailed_links,
+    mails, nodes, personal_access_tokens, rate_limits, sessions, tokens,
 };
 
 /// Rows in one transaction.
@@ -49,7 +52,7 @@ impl Store {
 fn clean_up(write: &mut Write<'_>, retention: Lifetime) -> Result<CleanedUp, StoreError> {
     let before = Timestamp::from_seconds(write.now().seconds() - retention.seconds());
     let tokens = write.tokens_clean_up(before)?;
-    let others = write.others_clean_up(before)?;
+    let others = write.others_clean_up(before)? + write.last_uses_clean_up(before)?;
     let nodes = if tokens == 0 {
         write.nodes_clean_up(before)?
     } else {
@@ -80,9 +83,12 @@ impl Write<'_> {
         if expired.is_empty() {
             return Ok(0);
         }
-        Ok(on!(&mut *self.connection, c => diesel::delete(
-            tokens::table.filter(tokens::id.eq_any(expired)),
-        ).execute(c)?))
+        Ok(on!(&mut *self.connection, c => {
+            diesel::delete(
+                last_uses::table.filter(last_uses::credential_id.eq_any(expired.clone())),
+            ).execute(c)?;
+            diesel::delete(tokens::table.filter(tokens::id.eq_any(expired))).execute(c)?
+        }))
     }
 
     fn others_clean_up(&mut self, before: Timestamp) -> Result<usize, StoreError> {
@@ -105,6 +111,25 @@ impl Write<'_> {
             ).execute(c)?;
         });
         Ok(total)
+    }
+
+    /// A use may be recorded at the very moment in which clean-up removes its token, and then stays alone. Whatever is keyed and was
+    /// used before the longest possible life began tells of nothing any more. Credentials are keyed by their birth, so this
+    /// looks at the oldest end of the table only, and needs no index on the time, which would cost every use.
+    fn last_uses_clean_up(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let before = Timestamp::from_seconds(before.seconds() - HARD_CAP.seconds());
+        let alone: Vec<Vec<u8>> = on!(&mut *self.connection, c => last_uses::table
+            .filter(last_uses::credential_id.lt(first_key(before).as_slice()))
+            .filter(last_uses::used_at.le(Db(before)))
+            .limit(BATCH)
+            .select(last_uses::credential_id)
+            .load(c)?);
+        if alone.is_empty() {
+            return Ok(0);
+        }
+        Ok(on!(&mut *self.connection, c => diesel::delete(
+            last_uses::table.filter(last_uses::credential_id.eq_any(alone)),
+        ).execute(c)?))
     }
 
     /// Expired nodes on which nothing hangs any more.
@@ -139,7 +164,20 @@ impl Write<'_> {
                     .filter(personal_access_tokens::node_id.eq_any(expired.clone())),
             ).execute(c)?;
             diesel::delete(families::table.filter(families::node_id.eq_any(expired.clone()))).execute(c)?;
+            diesel::delete(
+                last_uses::table.filter(last_uses::credential_id.eq_any(expired.clone())),
+            ).execute(c)?;
             Ok(diesel::delete(nodes::table.filter(nodes::id.eq_any(expired))).execute(c)?)
         })
     }
+}
+
+/// The smallest time-ordered key of that moment.
+fn first_key(at: Timestamp) -> [u8; 16] {
+    let millis = u64::try_from(at.seconds())
+        .unwrap_or(0)
+        .saturating_mul(1_000);
+    let mut key = [0; 16];
+    key[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+    key
 }

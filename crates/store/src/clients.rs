@@ -30,6 +30,8 @@ pub struct ClientRegistration {
     pub scopes: ScopeSet,
     /// Ids of the resource servers that its tokens may be meant for.
     pub resources: Vec<String>,
+    /// The id of the resource server that it serves: tokens meant for that one it may exchange (RFC 8693).
+    pub serves: Option<String>,
     pub implicit_consent: bool,
     /// Approvals end with the browser session that gave them.
     pub session_bound: bool,
@@ -116,6 +118,7 @@ type Row = (
     (
         String,
         Json<Vec<String>>,
+        Option<String>,
         bool,
         bool,
         bool,
@@ -151,11 +154,12 @@ fn client((own, secret_columns, names, rules): Row) -> Result<Client, StoreError
             origins: names.5.0,
             scopes,
             resources: rules.1.0,
-            implicit_consent: rules.2,
-            session_bound: rules.3,
-            restricted: rules.4,
-            access_token_lifetime: lifetime(rules.5),
-            refresh_lifetime: lifetime(rules.6),
+            serves: rules.2,
+            implicit_consent: rules.3,
+            session_bound: rules.4,
+            restricted: rules.5,
+            access_token_lifetime: lifetime(rules.6),
+            refresh_lifetime: lifetime(rules.7),
         },
     })
 }
@@ -188,6 +192,7 @@ macro_rules! client_query {
             (
                 clients::scopes,
                 clients::resources,
+                clients::serves,
                 clients::implicit_consent,
                 clients::session_bound,
                 clients::restricted,
@@ -272,6 +277,7 @@ macro_rules! registration_columns {
             clients::origins.eq(serde_json::json!(own.origins).to_string()),
             clients::scopes.eq(own.scopes.to_string()),
             clients::resources.eq(serde_json::json!(own.resources).to_string()),
+            clients::serves.eq(own.serves.clone()),
             clients::implicit_consent.eq(own.implicit_consent),
             clients::session_bound.eq(own.session_bound),
             clients::restricted.eq(own.restricted),

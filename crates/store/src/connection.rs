@@ -53,6 +53,20 @@ impl AnyConnection {
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), diesel::result::Error> {
         on!(self, c => c.batch_execute(sql))
     }
+
+    /// Runs a reading that may take longer than a request, such as one that reads a whole table.
+    pub(crate) fn patiently<T>(
+        &mut self,
+        job: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if matches!(self, Self::Sqlite(_)) {
+            return job(self);
+        }
+        self.batch("SET statement_timeout = 0")?;
+        let answer = job(self);
+        self.batch(POSTGRES_STATEMENT_TIMEOUT)?;
+        answer
+    }
 }
 
 /// How an SQLite connection is going to be used.
@@ -94,15 +108,18 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
+const POSTGRES_STATEMENT_TIMEOUT: &str = "SET statement_timeout = '5s';";
+
 /// What every PostgreSQL connection is set to: no statement, lock or idle transaction outlives its welcome, and a commit
 /// is on disk before it is acknowledged.
-const POSTGRES_SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
+const POSTGRES_SETTINGS: &str = "SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET synchronous_commit = 'on'; \
      SET default_transaction_read_only = off; SET TIME ZONE 'UTC';";
 
 pub(crate) fn open_postgres(url: &str) -> Result<PgConnection, StoreError> {
     let mut connection =
         PgConnection::establish(url).map_err(|error| StoreError::Connect(Box::new(error)))?;
+    connection.batch_execute(POSTGRES_STATEMENT_TIMEOUT)?;
     connection.batch_execute(POSTGRES_SETTINGS)?;
     Ok(connection)
 }

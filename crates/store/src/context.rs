@@ -1,17 +1,33 @@
 //! What a read or a transition works with: the connection, one reading of the clock, keys and randomness.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use curfew_protocol::{Clock, Entropy, SecretBytes, Timestamp};
 
 use crate::AnyConnection;
+use crate::StoreOptions;
+use crate::audit::LinkName;
+use crate::audit::chain::{Trail, Writing};
 use crate::keys::ServerKeys;
 
 pub(crate) struct Shared {
     pub(crate) keys: Arc<ServerKeys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// The link of the audit trail that this process committed last, for the other connections to name.
+    pub(crate) newest_link: Mutex<Option<LinkName>>,
+}
+
+impl Shared {
+    pub(crate) fn of(options: &StoreOptions) -> Self {
+        Self {
+            keys: Arc::clone(&options.keys),
+            clock: Arc::clone(&options.clock),
+            entropy: Arc::clone(&options.entropy),
+            newest_link: Mutex::new(None),
+        }
+    }
 }
 
 /// Reads. Its functions return `Option` for "not found" and never filter by time or status: judging is not theirs.
@@ -60,13 +76,20 @@ impl<'c> Read<'c> {
 /// A transition: reads and writes inside one transaction.
 pub struct Write<'c> {
     read: Read<'c>,
+    pub(crate) trail: &'c mut Trail,
 }
 
 impl<'c> Write<'c> {
-    pub(crate) fn new(connection: &'c mut AnyConnection, shared: &'c Shared) -> Self {
+    pub(crate) fn new(writing: &'c mut Writing, shared: &'c Shared) -> Self {
         Self {
-            read: Read::new(connection, shared),
+            read: Read::new(&mut writing.connection, shared),
+            trail: &mut writing.trail,
         }
+    }
+
+    /// What audit rows are written with: the reads of this transaction, and its place in the audit trail.
+    pub(crate) const fn parts(&mut self) -> (&mut Read<'c>, &mut Trail) {
+        (&mut self.read, self.trail)
     }
 }
 

@@ -6,8 +6,8 @@ use std::io::Write as _;
 
 use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
 use curfew_protocol::{
-    AuditId, ClientKey, CodeId, DeviceCodeId, Digest, LinkId, MailId, MailedLinkId, NodeId,
-    RequestId, ResourceServerKey, TenantId, Timestamp, TokenId, UserId,
+    AuditChainId, AuditId, ClientKey, CodeId, DeviceCodeId, Digest, LinkId, MailId, MailedLinkId,
+    NodeId, RequestId, ResourceServerKey, TenantId, Timestamp, TokenId, UserId,
 };
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -67,7 +67,7 @@ macro_rules! bytes {
 
 bytes! {
     TenantId: 16, UserId: 16, ClientKey: 16, ResourceServerKey: 16, LinkId: 16, NodeId: 16, TokenId: 16, CodeId: 16,
-    MailedLinkId: 16, MailId: 16, AuditId: 16, DeviceCodeId: 16, RequestId: 16, Digest: 32,
+    MailedLinkId: 16, MailId: 16, AuditId: 16, AuditChainId: 16, DeviceCodeId: 16, RequestId: 16, Digest: 32,
 }
 
 impl FromSql<BigInt, Sqlite> for Db<Timestamp> {

@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use crate::AnyConnection;
 use crate::context::Read;
 use crate::error::StoreError;
 use crate::on;
@@ -56,6 +55,27 @@ impl Invariant {
                 WHERE p.ended_at IS NOT NULL AND c.ended_at IS NULL",
         },
         Self {
+            name: "what_a_token_begot_dies_with_it",
+            meaning: "no node lives on, or longer, than the token that made it",
+            sql: "SELECT count(*) AS violations FROM nodes n JOIN tokens t ON t.id = n.parent_token_id \
+                WHERE n.expires_at > t.expires_at OR n.parent_id <> t.node_id \
+                    OR (t.ended_at IS NOT NULL AND n.ended_at IS NULL)",
+        },
+        Self {
+            name: "maxima_count_from_the_oldest",
+            meaning: "no node forgot since when a tenant's maximum binds what binds it",
+            sql: "SELECT count(*) AS violations FROM nodes c JOIN nodes p ON p.id = c.parent_id \
+                WHERE c.era <> p.era \
+                    OR (p.session_since IS NOT NULL AND (c.session_since IS NULL OR c.session_since > p.session_since)) \
+                    OR (p.approval_since IS NOT NULL AND (c.approval_since IS NULL OR c.approval_since > p.approval_since)) \
+                    OR (p.refresh_family_since IS NOT NULL AND (c.refresh_family_since IS NULL \
+                        OR c.refresh_family_since > p.refresh_family_since)) \
+                    OR (p.access_token_since IS NOT NULL AND (c.access_token_since IS NULL \
+                        OR c.access_token_since > p.access_token_since)) \
+                    OR (p.personal_access_token_since IS NOT NULL AND (c.personal_access_token_since IS NULL \
+                        OR c.personal_access_token_since > p.personal_access_token_since))",
+        },
+        Self {
             name: "every_credential_expires",
             meaning: "no credential is stored without an end after its birth",
             sql: "SELECT (SELECT count(*) FROM tokens WHERE expires_at <= created_at) \
@@ -78,22 +98,21 @@ impl Invariant {
             sql: "SELECT count(*) AS violations FROM nodes n JOIN users u ON u.id = n.user_id \
                 WHERE u.status = 4 AND n.user_epoch >= u.epoch",
         },
+        Self {
+            name: "deleted_users_use_nothing",
+            meaning: "no credential of a deleted user was used under the user's present epoch",
+            sql: "SELECT count(*) AS violations FROM last_uses l JOIN users u ON u.id = l.user_id \
+                WHERE u.status = 4 AND l.user_epoch >= u.epoch",
+        },
     ];
 }
 
 impl Read<'_> {
     /// Counts the violations of one invariant. This reads every row, so on PostgreSQL it may take longer than a request.
     pub fn invariant_check(&mut self, invariant: &Invariant) -> Result<Finding, StoreError> {
-        let patient = matches!(self.connection, AnyConnection::Postgres(_));
-        if patient {
-            self.connection.batch("SET statement_timeout = 0")?;
-        }
-        let count: Result<Count, _> =
-            on!(&mut *self.connection, c => diesel::sql_query(invariant.sql).get_result(c));
-        if patient {
-            self.connection.batch("SET statement_timeout = '5s'")?;
-        }
-        let count = count?;
+        let count: Count = self.connection.patiently(|connection| {
+            Ok(on!(connection, c => diesel::sql_query(invariant.sql).get_result(c)?))
+        })?;
         Ok(Finding {
             name: invariant.name,
             meaning: invariant.meaning,

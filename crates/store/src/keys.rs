@@ -52,15 +52,18 @@ pub enum MacPurpose {
     Reauthentication,
     /// The digest of a user code, by which it is found.
     UserCode,
+    /// Proves rows and links of the audit trail.
+    AuditTrail,
 }
 
 impl MacPurpose {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Csrf,
         Self::RefreshTag,
         Self::KeyCheck,
         Self::Reauthentication,
         Self::UserCode,
+        Self::AuditTrail,
     ];
 
     const fn label(self) -> &'static str {
@@ -70,6 +73,7 @@ impl MacPurpose {
             Self::KeyCheck => "key check",
             Self::Reauthentication => "reauthentication",
             Self::UserCode => "user code",
+            Self::AuditTrail => "audit trail",
         }
     }
 }
@@ -213,6 +217,18 @@ impl ServerKeys {
             digest: keys.mac(purpose, parts),
         });
         macs.collect()
+    }
+
+    /// The same under the key of that id. `None` when it is not at hand.
+    pub(crate) fn mac_under(
+        &self,
+        key_id: KeyId,
+        purpose: MacPurpose,
+        parts: &[&[u8]],
+    ) -> Option<Digest> {
+        self.derived
+            .get(&key_id)
+            .map(|keys| keys.mac(purpose, parts))
     }
 
     /// Is `mac` one that we made, under any key at hand?

@@ -173,7 +173,7 @@ fn catalogues(
 
 fn serve_mints(pool: &PostgresPool, shared: &Shared, batch: Vec<QueuedMint>) {
     let mints: Vec<&HintedMint> = batch.iter().map(|queued| &queued.mint).collect();
-    let answers = pool.with(|connection| mint_batch(connection, shared, &mints));
+    let answers = pool.with_writing(|writing| mint_batch(writing, shared, &mints));
     match answers {
         Ok(answers) => {
             for (queued, answer) in batch.into_iter().zip(answers) {

@@ -34,8 +34,10 @@ pub mod clients;
 pub mod codes;
 pub mod consents;
 pub mod device_codes;
+pub mod dormancy;
 pub mod families;
 pub mod installation;
+pub mod last_uses;
 pub mod lineage;
 pub mod mailed_links;
 pub mod mails;
@@ -122,11 +124,7 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens a migrated database and checks that it belongs to these keys and was not put back behind our back.
     pub fn open(options: StoreOptions) -> Result<Self, OpenRefusal> {
-        let shared = Arc::new(Shared {
-            keys: Arc::clone(&options.keys),
-            clock: Arc::clone(&options.clock),
-            entropy: Arc::clone(&options.entropy),
-        });
+        let shared = Arc::new(Shared::of(&options));
         restore::check_before_open(&options)?;
         let backend = match &options.database {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite {

@@ -11,11 +11,12 @@ use curfew_policy::limits::BoundSince;
 use curfew_policy::liveness::{DeadBecause, Owner};
 use curfew_policy::status::{NodeKind, OwnerStatus};
 use curfew_protocol::{
-    Audiences, AuditId, ClientKey, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId, TokenKind,
+    Audiences, ClientKey, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId, TokenKind,
 };
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Binary, SmallInt, Text};
 
+use crate::audit::chain::Writing;
 use crate::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use crate::context::{Shared, Write};
 use crate::db::Db;
@@ -51,7 +52,8 @@ pub struct MintedToken {
     pub token: OpaqueToken,
     pub now: Timestamp,
     pub expires_at: Timestamp,
-    pub(crate) grant: NodeId,
+    /// The standing grant that it hangs on.
+    pub grant: NodeId,
 }
 
 /// Why no token was minted.
@@ -275,11 +277,11 @@ fn audit_entry(
 
 /// One transaction for a whole batch of mints.
 pub(crate) fn mint_batch(
-    connection: &mut AnyConnection,
+    writing: &mut Writing,
     shared: &Shared,
     mints: &[&HintedMint],
 ) -> Result<Vec<MintAnswer>, StoreError> {
-    transaction_once(connection, shared, &|write: &mut Write<'_>| {
+    transaction_once(writing, shared, &|write: &mut Write<'_>| {
         let now = write.now();
         let mut grants: HashMap<NodeId, NodeChain> = HashMap::new();
         let mut rows = Rows::default();
@@ -318,7 +320,7 @@ struct Rows {
     scopes: Vec<String>,
     audiences: Vec<String>,
     ends: Vec<i64>,
-    audits: Vec<(Db<AuditId>, AuditEntry)>,
+    audits: Vec<AuditEntry>,
 }
 
 impl Rows {
@@ -343,9 +345,7 @@ impl Rows {
         self.audiences
             .push(serde_json::json!(mint.audiences).to_string());
         self.ends.push(end.timestamp().seconds());
-        let audit_id = AuditId::ordered(write.millis(), write.entropy());
-        self.audits
-            .push((Db(audit_id), audit_entry(mint, grant, id, end)));
+        self.audits.push(audit_entry(mint, grant, id, end));
         MintedToken {
             id,
             token: OpaqueToken::new(TokenKind::AccessToken, *id.as_bytes(), secret),
@@ -360,10 +360,10 @@ impl Rows {
             return Ok(());
         }
         let now = write.now().seconds();
+        write.audit_all(&self.audits)?;
         let AnyConnection::Postgres(connection) = &mut *write.connection else {
             return Err(StoreError::Stopped);
         };
-        insert_audits(connection, now, &self.audits)?;
         diesel::sql_query(
             "INSERT INTO tokens (id, node_id, node_expires_at, secret_digest, secret_key_id, scopes, \
              audiences, expires_at, created_at) SELECT *, $9 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -380,38 +380,4 @@ impl Rows {
         .execute(connection)?;
         Ok(())
     }
-}
-
-fn insert_audits(
-    connection: &mut PgConnection,
-    now: i64,
-    audits: &[(Db<AuditId>, AuditEntry)],
-) -> Result<(), StoreError> {
-    macro_rules! column {
-        ($entry:ident => $value:expr) => {
-            audits.iter().map(|(_, $entry)| $value).collect::<Vec<_>>()
-        };
-    }
-    diesel::sql_query(
-        "INSERT INTO audit (id, event, outcome, tenant_id, client_id, node_id, token_id, authenticated_by, \
-         credential_id, request_id, expires_at, scopes, ip, user_agent, at) \
-         SELECT *, $15 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind::<Array<Binary>, _>(audits.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(column!(e => e.event.code()))
-    .bind::<Array<SmallInt>, _>(column!(e => e.outcome()))
-    .bind::<Array<Nullable<Binary>>, _>(column!(e => e.tenant_id.map(Db)))
-    .bind::<Array<Nullable<Binary>>, _>(column!(e => e.client.map(Db)))
-    .bind::<Array<Nullable<Binary>>, _>(column!(e => e.node_id.map(Db)))
-    .bind::<Array<Nullable<Binary>>, _>(column!(e => e.token_id.map(Db)))
-    .bind::<Array<SmallInt>, _>(column!(e => e.authenticated_by_code()))
-    .bind::<Array<Nullable<Binary>>, _>(column!(e => e.credential_id().map(Db)))
-    .bind::<Array<Nullable<Binary>>, _>(column!(e => e.origin.request_id.map(Db)))
-    .bind::<Array<Nullable<BigInt>>, _>(column!(e => e.expires_at.map(Timestamp::seconds)))
-    .bind::<Array<Nullable<Text>>, _>(column!(e => e.scopes.as_deref()))
-    .bind::<Array<Nullable<Text>>, _>(column!(e => e.origin.ip.as_deref()))
-    .bind::<Array<Nullable<Text>>, _>(column!(e => e.origin.user_agent.as_deref()))
-    .bind::<BigInt, _>(now)
-    .execute(connection)?;
-    Ok(())
 }

@@ -39,6 +39,13 @@ pub struct NodeUser {
     pub epoch: i64,
 }
 
+impl NodeUser {
+    /// Who, and under which epoch: what a last use remembers.
+    pub const fn seen(&self) -> (UserId, i64) {
+        (self.id, self.epoch)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct NodeClient {
     pub key: ClientKey,

@@ -30,6 +30,16 @@ pub(crate) fn seconds<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::
     to.serialize_i64(at.seconds())
 }
 
+pub(crate) fn optional_seconds<S: serde::Serializer>(
+    at: &Option<Timestamp>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => to.serialize_i64(at.seconds()),
+        None => to.serialize_none(),
+    }
+}
+
 type ListingRow = (
     Db<NodeId>,
     Db<NodeKind>,

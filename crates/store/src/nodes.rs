@@ -15,7 +15,7 @@ use crate::context::Write;
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::on;
-use crate::schema::{clients, nodes};
+use crate::schema::{clients, nodes, tokens};
 use crate::tokens::TokenChain;
 
 pub use crate::node_chain::{NodeChain, NodeClient, NodeLife, NodeUser};
@@ -112,8 +112,9 @@ pub struct NewNode<'a> {
 }
 
 impl Write<'_> {
-    /// Stores a node. The caller has judged its ancestor in this transaction; on PostgreSQL the binding parent is held
-    /// until the commit, so that a kill running at the same time either sees the child or waits for it.
+    /// Stores a node. The caller has judged its ancestor in this transaction, and judges what binds it once more afterwards: on
+    /// PostgreSQL the binding parent, the token that made the node and the parent's client are held from here until the commit, so
+    /// that a kill running at the same time either sees the child or waits for it.
     pub fn node_insert(&mut self, new: &NewNode<'_>) -> Result<NodeId, StoreError> {
         let id = NodeId::ordered(self.millis(), self.entropy());
         let (parent, recorded) = match new.ancestor {
@@ -131,6 +132,13 @@ impl Write<'_> {
                 .select(nodes::id)
                 .for_share()
                 .execute(c)?;
+            if let Some(token) = new.parent_token {
+                tokens::table
+                    .filter(tokens::id.eq(Db(token)))
+                    .select(tokens::id)
+                    .for_share()
+                    .execute(c)?;
+            }
             if let Some(key) = parent_client {
                 clients::table
                     .filter(clients::id.eq(Db(key)))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use diesel::r2d2::{ManageConnection, Pool};
 
 use crate::AnyConnection;
+use crate::audit::chain::Writing;
 use crate::connection::open_postgres;
 use crate::context::{Shared, Write};
 use crate::error::StoreError;
@@ -27,7 +28,7 @@ struct Manager {
 }
 
 pub(crate) struct Slot {
-    connection: AnyConnection,
+    writing: Writing,
     broken: bool,
 }
 
@@ -38,13 +39,13 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Slot, StoreError> {
         let connection = AnyConnection::Postgres(open_postgres(&self.url)?);
         Ok(Slot {
-            connection,
+            writing: Writing::new(connection),
             broken: false,
         })
     }
 
     fn is_valid(&self, slot: &mut Slot) -> Result<(), StoreError> {
-        Ok(slot.connection.batch("SELECT 1")?)
+        Ok(slot.writing.connection.batch("SELECT 1")?)
     }
 
     fn has_broken(&self, slot: &mut Slot) -> bool {
@@ -72,11 +73,20 @@ impl PostgresPool {
         &self,
         job: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.with_writing(|writing| job(&mut writing.connection))
+    }
+
+    /// The same, with the connection's chain of the audit trail. Both are thrown away together, so that a chain ends where the
+    /// outcome of a commit is not known.
+    pub(crate) fn with_writing<T>(
+        &self,
+        job: impl FnOnce(&mut Writing) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut slot = self
             .pool
             .get()
             .map_err(|error| StoreError::Connect(Box::new(error)))?;
-        let answer = job(&mut slot.connection);
+        let answer = job(&mut slot.writing);
         if answer
             .as_ref()
             .is_err_and(|error| !error.is_unique_violation())
@@ -95,7 +105,7 @@ impl PostgresPool {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.with(|connection| transaction_once(connection, shared, job)) {
+            match self.with_writing(|writing| transaction_once(writing, shared, job)) {
                 Err(error) if error.is_transient() && tries < TRIES => {}
                 answer => return answer,
             }
@@ -104,18 +114,18 @@ impl PostgresPool {
 }
 
 pub(crate) fn transaction_once<T>(
-    connection: &mut AnyConnection,
+    writing: &mut Writing,
     shared: &Shared,
     job: &impl Fn(&mut Write<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    connection.batch("BEGIN")?;
-    match job(&mut Write::new(connection, shared)) {
+    writing.begin("BEGIN")?;
+    match job(&mut Write::new(writing, shared)) {
         Ok(answer) => {
-            connection.batch("COMMIT").map_err(StoreError::Commit)?;
+            writing.commit(shared)?;
             Ok(answer)
         }
         Err(error) => {
-            connection.batch("ROLLBACK")?;
+            writing.connection.batch("ROLLBACK")?;
             Err(error)
         }
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use curfew_protocol::DEFAULT_TENANT;
 
+use crate::audit::chain::Writing;
 use crate::context::{Read, Shared, Write};
 use crate::error::StoreError;
 use crate::migrations::{self, MigrationState};
@@ -51,7 +52,7 @@ pub(crate) fn check_before_open(options: &StoreOptions) -> Result<(), OpenRefusa
         MigrationState::Current => {}
     }
     let mut connection = migrations::open(&options.database)?;
-    let shared = shared(options);
+    let shared = Shared::of(options);
     let mut read = Read::new(&mut connection, &shared);
     check_keys(&mut read)?;
     let database = read.installation_epoch()?;
@@ -82,14 +83,6 @@ fn check_keys(read: &mut Read<'_>) -> Result<(), OpenRefusal> {
         Ok(())
     } else {
         Err(OpenRefusal::WrongKeys)
-    }
-}
-
-fn shared(options: &StoreOptions) -> Shared {
-    Shared {
-        keys: options.keys.clone(),
-        clock: options.clock.clone(),
-        entropy: options.entropy.clone(),
     }
 }
 
@@ -137,9 +130,9 @@ impl Store {
             return Err(OpenRefusal::Ahead);
         }
         migrations::run(&options.database)?;
-        let mut connection = migrations::open(&options.database)?;
-        let shared = shared(options);
-        transaction_once(&mut connection, &shared, &|write: &mut Write<'_>| {
+        let mut writing = Writing::new(migrations::open(&options.database)?);
+        let shared = Shared::of(options);
+        transaction_once(&mut writing, &shared, &|write: &mut Write<'_>| {
             write.tenant_lock(DEFAULT_TENANT)?;
             let known: Vec<_> = write.key_checks()?.into_iter().map(|(id, _)| id).collect();
             if known.is_empty() {
@@ -166,10 +159,10 @@ impl Store {
             Some(path) => read_mark(path)?,
             None => 0,
         };
-        let mut connection = migrations::open(&options.database)?;
-        let shared = shared(options);
-        check_keys(&mut Read::new(&mut connection, &shared))?;
-        let epoch = transaction_once(&mut connection, &shared, &|write: &mut Write<'_>| {
+        let mut writing = Writing::new(migrations::open(&options.database)?);
+        let shared = Shared::of(options);
+        check_keys(&mut Read::new(&mut writing.connection, &shared))?;
+        let epoch = transaction_once(&mut writing, &shared, &|write: &mut Write<'_>| {
             write.installation_epoch_raise(mark + 1)
         })?;
         if let Some(path) = &options.epoch_mark {

@@ -134,6 +134,7 @@ diesel::table! {
         origins -> Text,
         scopes -> Text,
         resources -> Text,
+        serves -> Nullable<Text>,
         implicit_consent -> Bool,
         session_bound -> Bool,
         restricted -> Bool,
@@ -184,6 +185,7 @@ diesel::table! {
         secret_digest -> Binary,
         secret_key_id -> SmallInt,
         authenticated_at -> BigInt,
+        idle_lifetime -> BigInt,
         idle_at -> BigInt,
         ip -> Text,
         user_agent -> Text,
@@ -362,6 +364,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    last_uses (credential_id) {
+        credential_id -> Binary,
+        used_at -> BigInt,
+        user_id -> Nullable<Binary>,
+        user_epoch -> Nullable<BigInt>,
+        ip -> Nullable<Text>,
+        resource_server_id -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
     audit (id) {
         id -> Binary,
         at -> BigInt,
@@ -380,6 +393,20 @@ diesel::table! {
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         detail -> Nullable<Text>,
+        chain_id -> Binary,
+        sequence -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_links (chain_id, sequence) {
+        chain_id -> Binary,
+        sequence -> BigInt,
+        key_id -> SmallInt,
+        created_at -> BigInt,
+        row_tags -> Binary,
+        seen_links -> Binary,
+        digest -> Binary,
     }
 }
 
@@ -409,5 +436,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bootstraps,
     mails,
     rate_limits,
+    last_uses,
     audit,
+    audit_links,
 );

@@ -1,14 +1,15 @@
 //! Browser sessions.
 
-use curfew_policy::lifetime::{ExpiresAt, IDLE_MOVE_STEP};
+use curfew_policy::lifetime::{ExpiresAt, idle_at};
 use curfew_policy::status::NodeKind;
-use curfew_protocol::{Digest, NodeId, OpaqueToken, Timestamp, TokenKind, UserId};
+use curfew_protocol::{Digest, Lifetime, NodeId, OpaqueToken, Timestamp, TokenKind, UserId};
 use diesel::prelude::*;
 
 use crate::context::{Read, Write};
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::keys::KeyedDigest;
+use crate::last_uses::Used;
 use crate::node_chain::node_chain;
 use crate::nodes::{Ancestor, Birth, NewNode, NodeChain};
 use crate::on;
@@ -19,6 +20,8 @@ use crate::schema::{nodes, sessions};
 pub struct Session {
     pub digest: KeyedDigest,
     pub authenticated_at: Timestamp,
+    /// How long it may lie unused, as was decided at its birth.
+    pub idle_lifetime: Lifetime,
     pub idle_at: Timestamp,
     pub node: NodeChain,
 }
@@ -28,7 +31,7 @@ pub struct Session {
 pub struct NewSession {
     pub birth: Birth,
     pub expires_at: ExpiresAt,
-    pub idle_at: Timestamp,
+    pub idle_lifetime: Lifetime,
     pub ip: String,
     pub user_agent: String,
 }
@@ -43,6 +46,9 @@ pub struct SessionListing {
     pub idle_at: Timestamp,
     #[serde(serialize_with = "crate::node_lists::seconds")]
     pub expires_at: Timestamp,
+    /// When its cookie was last seen.
+    #[serde(serialize_with = "crate::node_lists::optional_seconds")]
+    pub last_used_at: Option<Timestamp>,
     pub ip: String,
     pub user_agent: String,
     pub alive: bool,
@@ -50,12 +56,12 @@ pub struct SessionListing {
 
 impl Read<'_> {
     pub fn session(&mut self, id: NodeId) -> Result<Option<Session>, StoreError> {
-        type Row = (Db<Digest>, i16, Db<Timestamp>, Db<Timestamp>);
+        type Row = (Db<Digest>, i16, Db<Timestamp>, i64, Db<Timestamp>);
         let row: Option<Row> = on!(&mut *self.connection, c => sessions::table
             .filter(sessions::node_id.eq(Db(id)))
             .select((
                 sessions::secret_digest, sessions::secret_key_id, sessions::authenticated_at,
-                sessions::idle_at,
+                sessions::idle_lifetime, sessions::idle_at,
             ))
             .get_result(c)
             .optional()?);
@@ -69,7 +75,8 @@ impl Read<'_> {
                 key_id: row.1,
             },
             authenticated_at: row.2.0,
-            idle_at: row.3.0,
+            idle_lifetime: Lifetime::from_seconds(u32::try_from(row.3).unwrap_or(u32::MAX)),
+            idle_at: row.4.0,
             node,
         }))
     }
@@ -94,6 +101,8 @@ impl Read<'_> {
             ))
             .load(c)?);
         let now = self.now();
+        let ids: Vec<Used> = rows.iter().map(|row| Used::Node(row.0.0)).collect();
+        let uses = self.last_uses(&ids)?;
         rows.into_iter()
             .map(|row| {
                 let chain = node_chain(self.connection, row.0.0)?;
@@ -102,6 +111,7 @@ impl Read<'_> {
                     authenticated_at: row.1.0,
                     idle_at: row.2.0,
                     expires_at: row.3.0,
+                    last_used_at: uses.get(&Used::Node(row.0.0)).map(|last| last.used_at),
                     ip: row.4,
                     user_agent: row.5,
                     alive: chain.is_some_and(|chain| chain.judge(now).is_ok()),
@@ -136,7 +146,8 @@ impl Write<'_> {
             sessions::secret_digest.eq(Db(stored.digest)),
             sessions::secret_key_id.eq(stored.key_id),
             sessions::authenticated_at.eq(Db(now)),
-            sessions::idle_at.eq(Db(new.idle_at)),
+            sessions::idle_lifetime.eq(new.idle_lifetime.seconds()),
+            sessions::idle_at.eq(Db(idle_at(new.idle_lifetime, now, new.expires_at.timestamp()))),
             sessions::ip.eq(&new.ip),
             sessions::user_agent.eq(&new.user_agent),
         )).execute(c)?);
@@ -146,12 +157,10 @@ impl Write<'_> {
         ))
     }
 
-    /// Moves the idle end, unless it was moved a moment ago. It only ever moves forward, and never past the absolute end
-    /// (the caller computes `idle_at` so).
+    /// Moves the idle end forward, never back. Where to, and that it is worth a write, was decided by the rule (`idle_move`).
     pub fn session_touch(&mut self, id: NodeId, idle_at: Timestamp) -> Result<bool, StoreError> {
-        let step = Timestamp::from_seconds(idle_at.seconds() - IDLE_MOVE_STEP.seconds());
         let moved = on!(&mut *self.connection, c => diesel::update(
-            sessions::table.filter(sessions::node_id.eq(Db(id)).and(sessions::idle_at.lt(Db(step)))),
+            sessions::table.filter(sessions::node_id.eq(Db(id)).and(sessions::idle_at.lt(Db(idle_at)))),
         ).set(sessions::idle_at.eq(Db(idle_at))).execute(c)?);
         Ok(moved == 1)
     }

@@ -21,6 +21,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
 
 use crate::AnyConnection;
+use crate::audit::chain::Writing;
 use crate::connection::{SqliteUse, open_sqlite};
 use crate::context::{Shared, Write};
 use crate::error::StoreError;
@@ -111,17 +112,16 @@ impl SqliteWriter {
 struct WriterThread {
     path: PathBuf,
     shared: Arc<Shared>,
-    connection: Option<AnyConnection>,
+    writing: Option<Writing>,
     turn: Turn,
 }
 
 impl WriterThread {
     fn open(path: &Path, shared: Arc<Shared>) -> Result<Self, StoreError> {
-        let connection = Some(AnyConnection::Sqlite(open_sqlite(path, SqliteUse::Write)?));
         Ok(Self {
             path: path.to_owned(),
             shared,
-            connection,
+            writing: Some(open_writing(path)?),
             turn: Turn::beside(path)?,
         })
     }
@@ -137,7 +137,8 @@ impl WriterThread {
             }
             let committed = self.run_group(&mut group, queue);
             if committed.is_err() {
-                self.connection = None;
+                // Its chain of the audit trail goes with it: whether the last link was committed is not known.
+                self.writing = None;
             }
             for job in group {
                 job.answer(committed.as_ref().copied().map_err(StoreError::again));
@@ -148,12 +149,12 @@ impl WriterThread {
     /// The seeded fault: answers, and commits some time later.
     #[cfg(feature = "seeded-faults")]
     fn serve_hastily(&mut self, mut group: Vec<Box<dyn Job>>) {
-        let (Ok(_turn), Some(connection)) = (self.turn.take(), &mut self.connection) else {
+        let (Ok(_turn), Some(writing)) = (self.turn.take(), &mut self.writing) else {
             return;
         };
-        let begun = connection.batch("BEGIN IMMEDIATE");
+        let begun = writing.begin("BEGIN IMMEDIATE");
         for job in &mut group {
-            let _ = run_apart(connection, &self.shared, job);
+            let _ = run_apart(writing, &self.shared, job);
         }
         for job in group {
             job.answer(begun.as_ref().map(|()| ()).map_err(|_| StoreError::Stopped));
@@ -161,7 +162,7 @@ impl WriterThread {
         let _ = std::sync::mpsc::channel::<()>()
             .1
             .recv_timeout(std::time::Duration::from_millis(10));
-        let _ = connection.batch("COMMIT");
+        let _ = writing.commit(&self.shared);
     }
 
     fn run_group(
@@ -170,36 +171,36 @@ impl WriterThread {
         queue: &Receiver<Box<dyn Job>>,
     ) -> Result<(), StoreError> {
         let _turn = self.turn.take()?;
-        if self.connection.is_none() {
-            self.connection = Some(AnyConnection::Sqlite(open_sqlite(
-                &self.path,
-                SqliteUse::Write,
-            )?));
-        }
-        let Some(connection) = &mut self.connection else {
-            return Err(StoreError::Stopped);
+        let writing = match &mut self.writing {
+            Some(writing) => writing,
+            lost => lost.insert(open_writing(&self.path)?),
         };
-        connection.batch("BEGIN IMMEDIATE")?;
-        if !run_together(connection, &self.shared, group, queue) {
-            connection.batch("ROLLBACK; BEGIN IMMEDIATE")?;
+        writing.begin("BEGIN IMMEDIATE")?;
+        if !run_together(writing, &self.shared, group, queue) {
+            writing.begin("ROLLBACK; BEGIN IMMEDIATE")?;
             for job in group {
-                run_apart(connection, &self.shared, job)?;
+                run_apart(writing, &self.shared, job)?;
             }
         }
-        connection.batch("COMMIT").map_err(StoreError::Commit)
+        writing.commit(&self.shared)
     }
+}
+
+fn open_writing(path: &Path) -> Result<Writing, StoreError> {
+    let connection = open_sqlite(path, SqliteUse::Write)?;
+    Ok(Writing::new(AnyConnection::Sqlite(connection)))
 }
 
 /// Runs the group, and whatever comes in the meantime. False when a job failed.
 fn run_together(
-    connection: &mut AnyConnection,
+    writing: &mut Writing,
     shared: &Shared,
     group: &mut Vec<Box<dyn Job>>,
     queue: &Receiver<Box<dyn Job>>,
 ) -> bool {
     let mut next = 0;
     while next < group.len() {
-        if !stays(connection, shared, &mut group[next]) {
+        if !stays(writing, shared, &mut group[next]) {
             return false;
         }
         next += 1;
@@ -211,22 +212,24 @@ fn run_together(
 }
 
 fn run_apart(
-    connection: &mut AnyConnection,
+    writing: &mut Writing,
     shared: &Shared,
     job: &mut Box<dyn Job>,
 ) -> Result<(), StoreError> {
-    connection.batch("SAVEPOINT job")?;
-    if !stays(connection, shared, job) {
-        connection.batch("ROLLBACK TO job")?;
+    writing.connection.batch("SAVEPOINT job")?;
+    let before = writing.trail.mark();
+    if !stays(writing, shared, job) {
+        writing.connection.batch("ROLLBACK TO job")?;
+        writing.trail.back_to(before);
     }
-    connection.batch("RELEASE job")?;
+    writing.connection.batch("RELEASE job")?;
     Ok(())
 }
 
 /// Runs one job. Whether its changes stay.
-fn stays(connection: &mut AnyConnection, shared: &Shared, job: &mut Box<dyn Job>) -> bool {
+fn stays(writing: &mut Writing, shared: &Shared, job: &mut Box<dyn Job>) -> bool {
     catch_unwind(AssertUnwindSafe(|| {
-        job.run(&mut Write::new(connection, shared))
+        job.run(&mut Write::new(writing, shared))
     }))
     .unwrap_or_else(|panic| {
         report_panic(panic.as_ref());

@@ -9,6 +9,7 @@ use curfew_protocol::{NodeId, Timestamp, TokenId};
 
 use crate::context::Read;
 use crate::error::StoreError;
+use crate::last_uses::Used;
 use crate::nodes::NodeChain;
 use crate::tokens::TokenChain;
 
@@ -50,6 +51,14 @@ impl Subject {
         match self {
             Self::Token(token) => Standing::of(token.judge(now)),
             Self::Node { standing, .. } => *standing,
+        }
+    }
+
+    /// Under what its last use is kept.
+    pub const fn used(&self) -> Used {
+        match self {
+            Self::Token(token) => Used::Token(token.id),
+            Self::Node { chain, .. } => Used::Node(chain.id),
         }
     }
 

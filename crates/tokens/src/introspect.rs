@@ -4,7 +4,8 @@
 //! 2. One look-up brings the caller and the token with everything that binds it.
 //! 3. The caller must be an active resource server with a live secret; a client is told of no token at all.
 //! 4. The token must be alive, of the caller's tenant, and meant for the caller as it is now.
-//! 5. Everything else is exactly `{"active":false}`, with the same bytes for every cause (§2.2).
+//! 5. The use is noted in memory (`uses.rs`); the answer waits for nothing.
+//! 6. Everything else is exactly `{"active":false}`, with the same bytes for every cause (§2.2).
 
 use std::sync::LazyLock;
 
@@ -18,6 +19,8 @@ use curfew_policy::liveness::Alive;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::wire::{ActiveToken, INACTIVE};
 use curfew_protocol::{ErrorCode, Form, OAuthError, ParsedToken, Timestamp, TokenId, TokenKind};
+use curfew_store::last_uses::{Use, Used};
+use curfew_store::nodes::NodeUser;
 use curfew_store::{Caller, IntrospectedToken, IntrospectionFacts};
 
 static ACTIVE: LazyLock<metrics::Counter> =
@@ -53,10 +56,17 @@ pub(crate) async fn introspect(
         .as_ref()
         .zip(token.as_ref())
         .filter(|(token, presented)| is_the_token(&edge, token, presented))
-        .and_then(|(token, _)| describe(&edge, &realm, caller, token, &facts));
+        .and_then(|(token, _)| Some((describe(&edge, &realm, caller, token, &facts)?, token)));
     Ok(match answer {
-        Some(body) => {
+        Some((body, token)) => {
             ACTIVE.increment(1);
+            edge.uses.record(Use {
+                used: Used::Token(token.id),
+                used_at: facts.now,
+                user: token.node.user.as_ref().map(NodeUser::seen),
+                ip: None,
+                resource_server: Some(caller.key),
+            });
             answer::json_text(body)
         }
         None => inactive(&presented),

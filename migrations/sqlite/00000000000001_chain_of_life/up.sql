@@ -134,6 +134,8 @@ CREATE TABLE clients (
     origins TEXT NOT NULL,
     scopes TEXT NOT NULL,
     resources TEXT NOT NULL,
+    -- The resource server that it serves: tokens meant for that one it may exchange.
+    serves TEXT,
     implicit_consent BOOLEAN NOT NULL,
     session_bound BOOLEAN NOT NULL,
     -- Only its members may use it.
@@ -229,6 +231,7 @@ CREATE TABLE sessions (
     secret_digest BLOB NOT NULL CHECK (length(secret_digest) = 32),
     secret_key_id SMALLINT NOT NULL,
     authenticated_at BIGINT NOT NULL,
+    idle_lifetime BIGINT NOT NULL CHECK (idle_lifetime > 0),
     idle_at BIGINT NOT NULL,
     ip TEXT NOT NULL,
     user_agent TEXT NOT NULL
@@ -415,6 +418,18 @@ CREATE TABLE rate_limits (
 ) WITHOUT ROWID;
 CREATE INDEX rate_limits_expiry ON rate_limits (expires_at);
 
+-- When a token, a node, or anything of a person (under the person's id) was last used, from where, at which resource server, and the
+-- epoch of its user that the use saw. Beside the rows it speaks of and without a foreign key to them, for it is written once a minute.
+CREATE TABLE last_uses (
+    credential_id BLOB NOT NULL PRIMARY KEY CHECK (length(credential_id) = 16),
+    used_at BIGINT NOT NULL,
+    user_id BLOB,
+    user_epoch BIGINT,
+    ip TEXT,
+    resource_server_id BLOB,
+    CHECK ((user_id IS NULL) = (user_epoch IS NULL))
+) WITHOUT ROWID;
+
 -- What happened, to whom, by which credential. Never a secret.
 CREATE TABLE audit (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -434,11 +449,28 @@ CREATE TABLE audit (
     ip TEXT,
     user_agent TEXT,
     detail TEXT,
+    -- The link that proves this row.
+    chain_id BLOB NOT NULL CHECK (length(chain_id) = 16),
+    sequence BIGINT NOT NULL CHECK (sequence >= 1),
     -- session (2), client secret (3), bearer token (4), authorization code (5), refresh token (6), mailed link (7) and device
     -- code (8) name the credential; nobody (0) and the command line (1) have none.
     CHECK ((authenticated_by IN (0, 1)) = (credential_id IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX audit_user ON audit (user_id, id) WHERE user_id IS NOT NULL;
+
+-- One link for each commit that wrote audit rows, one chain for each connection that writes. The digest, made under a server key,
+-- covers the digest of the link before it, the rows (the id and a keyed tag of each, 32 bytes together) and links of other chains
+-- that were there already (chain, sequence and digest, 56 bytes together).
+CREATE TABLE audit_links (
+    chain_id BLOB NOT NULL CHECK (length(chain_id) = 16),
+    sequence BIGINT NOT NULL CHECK (sequence >= 1),
+    key_id SMALLINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    row_tags BLOB NOT NULL CHECK (length(row_tags) > 0 AND length(row_tags) % 32 = 0),
+    seen_links BLOB NOT NULL CHECK (length(seen_links) % 56 = 0),
+    digest BLOB NOT NULL CHECK (length(digest) = 32),
+    PRIMARY KEY (chain_id, sequence)
+) WITHOUT ROWID;
 
 INSERT INTO tenants (id, slug, name, status, epoch, era, device_flow, created_at) VALUES (x'00000000000000000000000000000000', 'default', 'Curfew', 1, 1, 1, TRUE, 0);
 INSERT INTO limit_eras (tenant_id, era) VALUES (x'00000000000000000000000000000000', 1);

@@ -196,6 +196,103 @@ async fn d06_d07_a_session_ends_absolutely_and_when_idle() {
     assert!(!busy.is_signed_in().await);
 }
 
+/// Makes `ada` an administrator; nothing else of the account changes.
+fn promote(app: &App) {
+    let ada = app.ada;
+    app.write(move |write| write.user_update(ada, "ada", None, true));
+}
+
+#[actix_web::test]
+async fn d06_d07_an_administrators_session_keeps_its_short_idle_lifetime_when_it_is_used() {
+    let app = App::new();
+    promote(&app);
+    let mut browser = app.signed_in().await;
+    for _ in 0..3 {
+        app.clock.advance(899);
+        assert!(browser.clone().is_signed_in().await, "used in time");
+    }
+    app.clock.advance(900);
+    assert!(
+        !browser.is_signed_in().await,
+        "a use lengthens it by 15 minutes, not by an hour"
+    );
+}
+
+#[actix_web::test]
+async fn d06_an_administrators_busy_session_ends_at_its_own_absolute_end() {
+    let app = App::new();
+    promote(&app);
+    let mut browser = app.signed_in().await;
+    for _ in 0..28_799 / 400 {
+        app.clock.advance(400);
+        assert!(browser.is_signed_in().await);
+    }
+    app.clock.advance(28_799 % 400);
+    assert!(browser.is_signed_in().await, "to the last second");
+    app.clock.advance(1);
+    assert!(!browser.is_signed_in().await);
+}
+
+#[actix_web::test]
+async fn d07_a_short_idle_lifetime_moves_with_each_use_too() {
+    let app = App::with(|edge| edge.lifetimes.session_idle = Lifetime::from_seconds(100));
+    let mut browser = app.signed_in().await;
+    for _ in 0..20 {
+        app.clock.advance(90);
+        assert!(
+            browser.is_signed_in().await,
+            "a short idle lifetime moves too"
+        );
+    }
+    app.clock.advance(100);
+    assert!(!browser.is_signed_in().await);
+}
+
+#[actix_web::test]
+async fn a_use_of_the_cookie_is_told_at_the_next_flush_and_a_crash_loses_no_more_than_that() {
+    let app = App::new();
+    let mut browser = app.signed_in().await;
+    let session = || {
+        let ada = app.ada;
+        let sessions = app
+            .edge
+            .store
+            .read_blocking(move |read| read.session_list(ada));
+        sessions.unwrap().remove(0)
+    };
+    let sign_in = app.edge.store.clock().now();
+    assert_eq!(
+        session().last_used_at,
+        Some(sign_in),
+        "a sign-in is written at once"
+    );
+    app.clock.advance(30);
+    assert!(browser.is_signed_in().await);
+    assert_eq!(session().last_used_at, Some(sign_in), "not yet told");
+    let flushed = app.edge.uses.flush(&app.edge.store).await;
+    flushed.unwrap();
+    assert_eq!(app.edge.uses.waiting(), 0);
+    let told = app.edge.store.clock().now();
+    assert_eq!(session().last_used_at, Some(told));
+    // What a crash leaves: the store as it is, without the uses that only this node knew of.
+    app.clock.advance(30);
+    assert!(browser.is_signed_in().await);
+    assert_eq!(session().last_used_at, Some(told));
+    assert!(session().alive);
+}
+
+#[actix_web::test]
+async fn uses_that_the_store_does_not_take_wait_for_the_next_flush() {
+    let app = App::new();
+    let mut browser = app.signed_in().await;
+    assert!(browser.is_signed_in().await);
+    let waiting = app.edge.uses.waiting();
+    assert!(waiting > 0);
+    app.break_store();
+    assert!(app.edge.uses.flush(&app.edge.store).await.is_err());
+    assert_eq!(app.edge.uses.waiting(), waiting);
+}
+
 #[actix_web::test]
 async fn d15_a_worthless_cookie_is_nobody_and_is_taken_away() {
     let app = App::new();

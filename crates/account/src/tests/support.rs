@@ -13,6 +13,7 @@ use curfew_http::origin::TrustedProxies;
 use curfew_http::pages::Pages;
 use curfew_http::password::{PasswordHasher, hash};
 use curfew_http::rates::RateRules;
+use curfew_http::uses::Uses;
 use curfew_http::{Edge, Issuer};
 use curfew_policy::lifetime::LifetimeRules;
 use curfew_policy::status::UserStatus;
@@ -89,9 +90,12 @@ impl App {
             issuer: Issuer::parse(ORIGIN_OF_ALL).unwrap(),
             lifetimes: LifetimeRules::default(),
             rates: RateRules::default(),
+            uses: Uses::default(),
             pages: Pages::new(&[TEMPLATES], None).unwrap(),
             proxies: TrustedProxies::default(),
             passwords: PasswordHasher::new(2),
+            places: curfew_http::places::Places::default(),
+            device_same_address: false,
             mailer: None,
         };
         change(&mut edge);

@@ -5,7 +5,7 @@
 //! 2. The form is one of ours, made for this session, and not too old.
 //! 3. Yes: approval, code and the memory of it, in one transaction. No: `access_denied`. Both leave an audit row.
 
-mod page;
+pub(crate) mod page;
 pub(crate) mod remembered;
 
 use actix_web::http::StatusCode;

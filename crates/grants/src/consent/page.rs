@@ -9,14 +9,16 @@ use curfew_http::{Edge, PageProblem};
 use curfew_policy::lifetime::{Caps, Credential};
 use curfew_policy::redirect;
 use curfew_policy::status::OwnerStatus;
-use curfew_protocol::{GrantType, Timestamp};
+use curfew_protocol::{Audiences, GrantType, OwnScope, ScopeSet, Timestamp};
 use curfew_store::nodes::TenantLimits;
 use url::Url;
 
 use crate::authorize::request::ValidatedRequest;
 use crate::authorize::{Pending, login_path};
 use crate::catalogue::Catalogue;
-use crate::pages::{ConsentClient, ConsentPage, ConsentResource, ConsentScope, Lasts, Provenance};
+use crate::pages::{
+    ConsentClient, ConsentPage, ConsentResource, ConsentScope, Lasts, OwnWords, Provenance,
+};
 use crate::scopes::OFFLINE_ACCESS;
 
 /// Shows the page. Its form may lead to the client's own origin in the end, and nowhere else.
@@ -73,8 +75,8 @@ fn model(
             provenance: Provenance::Administrator,
             redirect_host: redirect_host(&request.reply_to().redirect_uri),
         },
-        scopes: scopes(request, catalogue),
-        resources: resources(request, catalogue),
+        scopes: scope_words(request.scopes(), catalogue),
+        resources: resource_words(request.audiences(), catalogue),
         lasts: lasts(at.edge, request, limits, (now, who.expires_at)),
         ends_with_session: registration.session_bound,
         while_away: may_refresh && !registration.session_bound,
@@ -83,14 +85,13 @@ fn model(
     })
 }
 
-fn scopes(request: &ValidatedRequest, catalogue: &Catalogue) -> Vec<ConsentScope> {
-    let shown = request
-        .scopes()
-        .iter()
-        .filter(|name| *name != OFFLINE_ACCESS);
+/// Scopes in words, without the one that says something about time.
+pub(crate) fn scope_words(scopes: &ScopeSet, catalogue: &Catalogue) -> Vec<ConsentScope> {
+    let shown = scopes.iter().filter(|name| *name != OFFLINE_ACCESS);
     shown
         .map(|name| ConsentScope {
             name: name.to_owned(),
+            own: OwnScope::parse(name).map(OwnWords::of),
             description: catalogue
                 .scope(name)
                 .map(|scope| scope.description.clone())
@@ -99,9 +100,9 @@ fn scopes(request: &ValidatedRequest, catalogue: &Catalogue) -> Vec<ConsentScope
         .collect()
 }
 
-fn resources(request: &ValidatedRequest, catalogue: &Catalogue) -> Vec<ConsentResource> {
-    let servers = request
-        .audiences()
+/// Resource servers in words.
+pub(crate) fn resource_words(audiences: &Audiences, catalogue: &Catalogue) -> Vec<ConsentResource> {
+    let servers = audiences
         .0
         .iter()
         .filter_map(|own| catalogue.resource_server(own.key));

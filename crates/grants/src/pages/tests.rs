@@ -13,6 +13,7 @@ fn full_consent() -> ConsentPage {
     let scope = |name: &str, description: Option<&str>| ConsentScope {
         name: name.to_owned(),
         description: description.map(str::to_owned),
+        own: None,
     };
     ConsentPage {
         shell: shell(),
@@ -98,9 +99,98 @@ fn error_cases() -> Vec<Case> {
     cases
 }
 
+fn device_confirm() -> DeviceConfirmPage {
+    let consent = full_consent();
+    let own = [
+        OwnWords::AccountRead,
+        OwnWords::AccountWrite,
+        OwnWords::ApproveDevices,
+        OwnWords::CreateTokens,
+        OwnWords::EndUsers,
+    ];
+    let own = own.map(|own| ConsentScope {
+        name: "curfew:x".to_owned(),
+        description: None,
+        own: Some(own),
+    });
+    DeviceConfirmPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        request: "sealed".to_owned(),
+        client: "Orchard".to_owned(),
+        client_id: "orchard-tv".to_owned(),
+        provenance: Provenance::Administrator,
+        user_code: "WDJB-MJHT".to_owned(),
+        scopes: consent.scopes.into_iter().chain(own).collect(),
+        resources: consent.resources,
+        lasts: Lasts::from_seconds(30 * 24 * 3600),
+        while_away: true,
+        username: "ada".to_owned(),
+        differs: true,
+        device: DevicePlace {
+            address: "203.0.113.7".to_owned(),
+            place: Some("Lyon, France".to_owned()),
+            agent: Some("OrchardTV/3.1 <b>".to_owned()),
+        },
+        here: DevicePlace {
+            address: "198.51.100.20".to_owned(),
+            place: None,
+            agent: None,
+        },
+        minutes: 2,
+    }
+}
+
+fn device_cases() -> Vec<Case> {
+    let entry = |error| DeviceEntryPage {
+        shell: shell(),
+        csrf: "form-token".to_owned(),
+        user_code: "wdjb".to_owned(),
+        username: "ada".to_owned(),
+        error,
+    };
+    let near = DeviceConfirmPage {
+        differs: false,
+        scopes: Vec::new(),
+        resources: Vec::new(),
+        while_away: false,
+        minutes: 0,
+        ..device_confirm()
+    };
+    let mut cases = vec![
+        Case::new("device.html", "plain", &entry(None)),
+        Case::new(
+            "device.html",
+            "wrong",
+            &entry(Some(DeviceEntryError::Wrong)),
+        ),
+        Case::new(
+            "device.html",
+            "many",
+            &entry(Some(DeviceEntryError::TooMany)),
+        ),
+        Case::new(
+            "device.html",
+            "old",
+            &entry(Some(DeviceEntryError::Expired)),
+        ),
+        Case::new("device_confirm.html", "far", &device_confirm()),
+        Case::new("device_confirm.html", "near", &near),
+    ];
+    for outcome in DeviceOutcome::ALL {
+        let page = DeviceDonePage {
+            shell: shell(),
+            outcome,
+        };
+        cases.push(Case::new("device_done.html", outcome.as_str(), &page));
+    }
+    cases
+}
+
 #[test]
 fn every_authorization_page_keeps_the_rules_in_every_language() {
     let mut cases = error_cases();
+    cases.extend(device_cases());
     cases.extend([
         Case::new("consent.html", "full", &full_consent()),
         Case::new("consent.html", "short", &short_consent()),
@@ -159,15 +249,24 @@ fn a_form_is_posted_to_the_web_and_nowhere_else() {
 }
 
 #[test]
-fn deny_and_allow_look_alike() {
+fn sxd_02_deny_and_allow_look_alike() {
     let pages = Pages::new(&[TEMPLATES], None).expect("the embedded templates parse");
     let html = pages
         .render("consent.html", &Language::english(), &full_consent())
         .expect("rendered");
-    for (decision, words) in [("deny", "Deny"), ("approve", "Allow")] {
-        let button = format!(
-            "<button id=\"consent-{decision}\" type=\"submit\" name=\"decision\" value=\"{decision}\">{words}</button>"
-        );
-        assert!(html.contains(&button), "{html}");
+    let device = pages
+        .render(
+            "device_confirm.html",
+            &Language::english(),
+            &device_confirm(),
+        )
+        .expect("rendered");
+    for (page, html) in [("consent", html), ("device", device)] {
+        for (decision, words) in [("deny", "Deny"), ("approve", "Allow")] {
+            let button = format!(
+                "<button id=\"{page}-{decision}\" type=\"submit\" name=\"decision\" value=\"{decision}\">{words}</button>"
+            );
+            assert!(html.contains(&button), "{html}");
+        }
     }
 }

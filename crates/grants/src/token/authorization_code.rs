@@ -13,21 +13,19 @@
 //!    or on the approval when there is none.
 
 use curfew_http::Edge;
-use curfew_policy::lifetime::{Caps, Credential};
 use curfew_policy::status::DeathCause;
 use curfew_protocol::wire::TokenResponse;
-use curfew_protocol::{
-    CodeId, Form, GrantType, Lifetime, NodeId, ParsedToken, RefreshToken, TokenKind, UserId,
-};
+use curfew_protocol::{CodeId, Form, GrantType, Lifetime, NodeId, ParsedToken, TokenKind, UserId};
 use curfew_store::audit::AuthenticatedBy;
 use curfew_store::codes::Code;
 use curfew_store::nodes::NodeChain;
 use curfew_store::{StoreError, Write};
 
 use super::caller::{Caller, Mint};
+use super::family;
 use super::plan::{IssuePlan, Minted, Standing};
 use super::refusal::TokenRefusal;
-use super::{Outcome, requested_lifetime, resources};
+use super::{Granted, Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -195,7 +193,7 @@ impl Redemption {
     fn issue(&self, write: &mut Write<'_>, code: &Code, plan: &IssuePlan) -> Outcome {
         let approval = &code.approval.node;
         let (node, refresh_token) = if self.caller.client.may_use(GrantType::RefreshToken) {
-            match self.found_family(write, code)? {
+            match family::found(write, &self.caller, &code.approval)? {
                 Ok((family, token)) => (family, Some(token)),
                 Err(refusal) => return Ok(Err(refusal)),
             }
@@ -209,51 +207,18 @@ impl Redemption {
         let mint = mint_of(&minted, node.id, user_of(approval), plan);
         self.caller
             .record_mint(write, AuthenticatedBy::Code(code.id), &mint)?;
-        Ok(Ok(TokenResponse {
+        let response = TokenResponse {
             access_token: minted.token.reveal(),
             token_type: "Bearer",
             expires_in: minted.expires_at.since(write.now()),
             refresh_token: refresh_token.map(|token| token.reveal()),
             scope: plan.scopes().to_string(),
+            issued_token_type: None,
+        };
+        Ok(Ok(Granted {
+            response,
+            used: self.caller.use_of(approval, write.now()),
         }))
-    }
-
-    /// Founds the refresh family, under the epochs that the approval remembers: what killed the approval meanwhile
-    /// kills the family too.
-    fn found_family(
-        &self,
-        write: &mut Write<'_>,
-        code: &Code,
-    ) -> Result<Result<(NodeChain, RefreshToken), TokenRefusal>, StoreError> {
-        let (now, rules) = (write.now(), &self.caller.rules);
-        let approval = &code.approval;
-        let end = match approval.node.judge(now) {
-            Ok(alive) => alive.expires_at(),
-            Err(because) => return Ok(Err(TokenRefusal::Dead(because))),
-        };
-        let caps = Caps {
-            client: self.caller.client.registration.refresh_lifetime,
-            tenant: approval.node.facts.limits.refresh_family,
-            ancestors: &[end],
-            ..Caps::default()
-        };
-        let Ok(expires_at) = rules.expires_at(Credential::RefreshFamily, now, caps) else {
-            return Ok(Err(TokenRefusal::NoLifetime));
-        };
-        let idle_at = rules.refresh_idle_at(now, expires_at.timestamp());
-        let (id, token) = write.family_insert(approval, expires_at, idle_at)?;
-        // The insert holds the approval. Only now is it certain that nobody ended it since it was read.
-        let still = write
-            .node_chain(approval.node.id)?
-            .map(|node| node.judge(now));
-        if let Some(Err(because)) = still {
-            write.node_end(id, DeathCause::AncestorDied)?;
-            return Ok(Err(TokenRefusal::Dead(because)));
-        }
-        match write.node_chain(id)? {
-            Some(family) => Ok(Ok((family, token))),
-            None => Err(StoreError::Corrupt("a family vanished".to_owned())),
-        }
     }
 
     fn refuse(

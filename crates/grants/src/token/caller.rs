@@ -1,34 +1,60 @@
 //! The authenticated client of one token request, and the audit rows that speak of it.
 
+use actix_web::HttpRequest;
+use curfew_http::client_auth::{PresentedClient, authenticate};
+use curfew_http::{Edge, Problem, Realm, origin};
 use curfew_policy::lifetime::LifetimeRules;
-use curfew_protocol::{NodeId, ScopeSet, Timestamp, TokenId, UserId};
+use curfew_protocol::{Form, NodeId, ScopeSet, Timestamp, TokenId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::clients::Client;
+use curfew_store::last_uses::{Use, Used};
+use curfew_store::nodes::{NodeChain, NodeUser};
+use curfew_store::tokens::TokenChain;
 use curfew_store::{StoreError, Write};
 
 use super::refusal::TokenRefusal;
 
 /// Who asks, from where, and under which rules.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) client: Client,
-    pub(super) origin: Origin,
-    pub(super) authenticated_by: AuthenticatedBy,
-    pub(super) rules: LifetimeRules,
+pub(crate) struct Caller {
+    pub(crate) client: Client,
+    pub(crate) origin: Origin,
+    pub(crate) authenticated_by: AuthenticatedBy,
+    pub(crate) rules: LifetimeRules,
 }
 
 /// A token just minted, as the audit trail and the answer want it.
 #[derive(Debug)]
-pub(super) struct Mint<'a> {
-    pub(super) id: TokenId,
-    pub(super) node_id: NodeId,
-    pub(super) user_id: Option<UserId>,
-    pub(super) scopes: &'a ScopeSet,
-    pub(super) expires_at: Timestamp,
+pub(crate) struct Mint<'a> {
+    pub(crate) id: TokenId,
+    pub(crate) node_id: NodeId,
+    pub(crate) user_id: Option<UserId>,
+    pub(crate) scopes: &'a ScopeSet,
+    pub(crate) expires_at: Timestamp,
 }
 
 impl Caller {
-    fn entry(&self, event: AuditEvent, by: AuthenticatedBy) -> AuditEntry {
+    /// Authenticates the client of a request (RFC 6749 §2.3).
+    pub(crate) async fn authenticated(
+        edge: &Edge,
+        request: &HttpRequest,
+        form: &Form<'_>,
+    ) -> Result<Self, Problem> {
+        let presented = PresentedClient::read(request.headers(), form)?;
+        let Some(realm) = Realm::of(request, edge).await? else {
+            return Err(Problem::invalid_client(presented.used_basic()));
+        };
+        let origin = origin::of(request, edge);
+        let authenticated = authenticate(edge, &realm, &presented, &origin).await?;
+        Ok(Self {
+            authenticated_by: authenticated.authenticated_by(),
+            client: authenticated.client().clone(),
+            origin,
+            rules: edge.lifetimes,
+        })
+    }
+
+    pub(crate) fn entry(&self, event: AuditEvent, by: AuthenticatedBy) -> AuditEntry {
         AuditEntry {
             tenant_id: Some(self.client.tenant_id),
             client: Some(self.client.key),
@@ -36,8 +62,20 @@ impl Caller {
         }
     }
 
+    /// This request's use of a node that was found alive at `now`.
+    pub(super) fn use_of(&self, node: &NodeChain, now: Timestamp) -> Use {
+        let user = node.user.as_ref().map(NodeUser::seen);
+        Use::by_holder(Used::Node(node.id), now, user, self.origin.ip.clone())
+    }
+
+    /// This request's use of a token that was found alive at `now`.
+    pub(super) fn use_of_token(&self, token: &TokenChain, now: Timestamp) -> Use {
+        let user = token.node.user.as_ref().map(NodeUser::seen);
+        Use::by_holder(Used::Token(token.id), now, user, self.origin.ip.clone())
+    }
+
     /// Records a mint on the strength of `by` (F01).
-    pub(super) fn record_mint(
+    pub(crate) fn record_mint(
         &self,
         write: &mut Write<'_>,
         by: AuthenticatedBy,
@@ -54,7 +92,7 @@ impl Caller {
     }
 
     /// Records something that happened to a node, on the strength of `by`.
-    pub(super) fn record_node(
+    pub(crate) fn record_node(
         &self,
         write: &mut Write<'_>,
         event: AuditEvent,
@@ -70,7 +108,7 @@ impl Caller {
     }
 
     /// Records a refusal of a credential that is ours.
-    pub(super) fn record_refusal(
+    pub(crate) fn record_refusal(
         &self,
         write: &mut Write<'_>,
         by: AuthenticatedBy,
@@ -80,6 +118,7 @@ impl Caller {
         let event = match refusal {
             TokenRefusal::CodeReplayed => AuditEvent::CodeReplayed,
             TokenRefusal::RefreshReplayed => AuditEvent::RefreshReplayed,
+            TokenRefusal::DeviceCodeReplayed => AuditEvent::DeviceCodeReplayed,
             _ => AuditEvent::TokenRefused,
         };
         let entry = AuditEntry {
@@ -92,7 +131,7 @@ impl Caller {
 
     /// Records a refusal that concerns no credential but the client's own. A public client proves nothing, so anybody could fill
     /// the audit trail in its name: of such nothing is written.
-    pub(super) fn record_own_refusal(
+    pub(crate) fn record_own_refusal(
         &self,
         write: &mut Write<'_>,
         refusal: TokenRefusal,

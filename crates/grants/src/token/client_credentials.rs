@@ -13,11 +13,12 @@ use curfew_policy::status::OwnerStatus;
 use curfew_protocol::wire::TokenResponse;
 use curfew_protocol::{Form, Lifetime, ScopeSet};
 use curfew_store::StoreError;
+use curfew_store::last_uses::{Use, Used};
 use curfew_store::mint::ClientTokenMint;
 
 use super::caller::Caller;
 use super::refusal::TokenRefusal;
-use super::{Outcome, refuse, requested_lifetime, resources};
+use super::{Granted, Outcome, refuse, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::{audience, engine, scopes};
 
@@ -70,12 +71,21 @@ impl ClientGrant {
             Err(refusal) => return Ok(Err(refusal)),
         };
         Ok(match edge.store.mint_client_token(mint).await? {
-            Ok(minted) => Ok(TokenResponse {
-                access_token: minted.token.reveal(),
-                token_type: "Bearer",
-                expires_in: minted.expires_at.since(minted.now),
-                refresh_token: None,
-                scope: scopes,
+            Ok(minted) => Ok(Granted {
+                response: TokenResponse {
+                    access_token: minted.token.reveal(),
+                    token_type: "Bearer",
+                    expires_in: minted.expires_at.since(minted.now),
+                    refresh_token: None,
+                    scope: scopes,
+                    issued_token_type: None,
+                },
+                used: Use::by_holder(
+                    Used::Node(minted.grant),
+                    minted.now,
+                    None,
+                    caller.origin.ip.clone(),
+                ),
             }),
             Err(refusal) => Err(refusal.into()),
         })

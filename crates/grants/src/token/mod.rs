@@ -5,34 +5,46 @@
 //! 3. The grant is read and checked as far as that needs no transaction; garbage ends here.
 //! 4. One transaction looks the credential up, judges it, consumes it, mints, and writes the audit row. A refusal commits what it
 //!    must leave behind: the end of a replayed family or approval, and its own audit row.
-//! 5. The answer leaves after the commit.
+//! 5. The answer leaves after the commit; that the credential was used is noted in memory.
 
 mod authorization_code;
-mod caller;
+pub(crate) mod caller;
 mod client_credentials;
+mod device_code;
+mod family;
 mod plan;
 mod refresh_token;
-mod refusal;
+pub(crate) mod refusal;
+mod token_exchange;
 
 use actix_web::http::header::ORIGIN;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use curfew_http::body::RawForm;
-use curfew_http::client_auth::{PresentedClient, authenticate};
-use curfew_http::{Edge, Problem, Realm, answer, cors, origin};
+use curfew_http::{Edge, Problem, Realm, answer, cors};
 use curfew_protocol::wire::TokenResponse;
 use curfew_protocol::{Form, GrantType, Lifetime, OAuthError};
 use curfew_store::StoreError;
 use curfew_store::clients::Client;
+use curfew_store::last_uses::Use;
 
 use authorization_code::CodeGrant;
 use caller::Caller;
 use client_credentials::ClientGrant;
+use device_code::DeviceGrant;
 use refresh_token::RefreshGrant;
 use refusal::TokenRefusal;
+use token_exchange::ExchangeGrant;
 
 /// What comes of a grant: a refusal is a value, a failing store an error.
-type Outcome = Result<Result<TokenResponse, TokenRefusal>, StoreError>;
+type Outcome = Result<Result<Granted, TokenRefusal>, StoreError>;
+
+/// The answer, and the use of what it was granted for.
+#[derive(Debug)]
+struct Granted {
+    response: TokenResponse,
+    used: Use,
+}
 
 /// `POST /token`
 pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -63,34 +75,28 @@ async fn answered(
     client: &mut Option<Client>,
 ) -> Result<HttpResponse, Problem> {
     let form = RawForm::read(request, payload).await?;
-    let form = form.parse(&["resource"])?;
-    let presented = PresentedClient::read(request.headers(), &form)?;
-    let Some(realm) = Realm::of(request, edge).await? else {
-        return Err(Problem::invalid_client(presented.used_basic()));
-    };
-    let origin = origin::of(request, edge);
-    let authenticated = authenticate(edge, &realm, &presented, &origin).await?;
+    let form = form.parse(&["resource", "audience"])?;
+    let caller = Caller::authenticated(edge, request, &form).await?;
     // Only the page of another origin needs to be told that it may read the answer.
     if request.headers().contains_key(ORIGIN) {
-        *client = Some(authenticated.client().clone());
+        *client = Some(caller.client.clone());
     }
-    let caller = Caller {
-        authenticated_by: authenticated.authenticated_by(),
-        client: authenticated.client().clone(),
-        origin,
-        rules: edge.lifetimes,
-    };
     let outcome = match ValidatedGrant::read(&form, &caller) {
         Ok(ValidatedGrant::Code(grant)) => grant.redeem(edge, caller).await?,
         Ok(ValidatedGrant::Refresh(grant)) => grant.redeem(edge, caller).await?,
         Ok(ValidatedGrant::Client(grant)) => grant.issue(edge, caller).await?,
+        Ok(ValidatedGrant::Device(grant)) => grant.redeem(edge, caller).await?,
+        Ok(ValidatedGrant::Exchange(grant)) => grant.redeem(edge, caller).await?,
         Err(refusal) => {
             refuse(edge, caller, refusal).await?;
             Err(refusal)
         }
     };
     match outcome {
-        Ok(response) => Ok(answer::json(&response)),
+        Ok(granted) => {
+            edge.uses.record(granted.used);
+            Ok(answer::json(&granted.response))
+        }
         Err(refusal) => Err(OAuthError::from(refusal).into()),
     }
 }
@@ -100,6 +106,8 @@ enum ValidatedGrant {
     Code(CodeGrant),
     Refresh(RefreshGrant),
     Client(ClientGrant),
+    Device(DeviceGrant),
+    Exchange(ExchangeGrant),
 }
 
 impl ValidatedGrant {
@@ -115,9 +123,8 @@ impl ValidatedGrant {
             GrantType::AuthorizationCode => CodeGrant::read(form).map(Self::Code),
             GrantType::RefreshToken => RefreshGrant::read(form).map(Self::Refresh),
             GrantType::ClientCredentials => ClientGrant::read(form, caller).map(Self::Client),
-            GrantType::DeviceCode | GrantType::TokenExchange => {
-                Err(TokenRefusal::GrantTypeUnsupported)
-            }
+            GrantType::DeviceCode => DeviceGrant::read(form).map(Self::Device),
+            GrantType::TokenExchange => ExchangeGrant::read(form).map(Self::Exchange),
         }
     }
 }
@@ -127,12 +134,12 @@ fn count_issued(grant: GrantType) {
 }
 
 /// The values of `resource`.
-fn resources(form: &Form<'_>) -> Vec<String> {
+pub(crate) fn resources(form: &Form<'_>) -> Vec<String> {
     form.all("resource").map(str::to_owned).collect()
 }
 
 /// The lifetime that is asked for the token: `requested_token_lifetime`, in seconds. It is granted as it is or refused.
-fn requested_lifetime(form: &Form<'_>) -> Result<Option<Lifetime>, TokenRefusal> {
+pub(crate) fn requested_lifetime(form: &Form<'_>) -> Result<Option<Lifetime>, TokenRefusal> {
     match form.get("requested_token_lifetime").map(Lifetime::parse) {
         None => Ok(None),
         Some(Some(lifetime)) => Ok(Some(lifetime)),
@@ -141,7 +148,11 @@ fn requested_lifetime(form: &Form<'_>) -> Result<Option<Lifetime>, TokenRefusal>
 }
 
 /// Writes down a refusal that needed no transaction, when it is worth a row.
-async fn refuse(edge: &Edge, caller: Caller, refusal: TokenRefusal) -> Result<(), StoreError> {
+pub(crate) async fn refuse(
+    edge: &Edge,
+    caller: Caller,
+    refusal: TokenRefusal,
+) -> Result<(), StoreError> {
     if !caller.client.confidential {
         return Ok(());
     }

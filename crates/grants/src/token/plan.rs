@@ -88,6 +88,10 @@ impl IssuePlan {
         &self.scopes
     }
 
+    pub(super) const fn lifetime(&self) -> &AccessTokenPlan {
+        &self.lifetime
+    }
+
     /// The end of a token on `node`, which must be alive. Asked before anything is used up.
     pub(super) fn expires_at(
         &self,
@@ -105,10 +109,19 @@ impl IssuePlan {
         write: &mut Write<'_>,
         node: &NodeChain,
     ) -> Result<Result<Minted, TokenRefusal>, StoreError> {
-        let expires_at = match self.expires_at(write.now(), node) {
-            Ok(end) => end,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        match self.expires_at(write.now(), node) {
+            Ok(end) => self.mint_until(write, node, end),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Mints on a `node` that was judged in this transaction.
+    pub(super) fn mint_until(
+        &self,
+        write: &mut Write<'_>,
+        node: &NodeChain,
+        expires_at: ExpiresAt,
+    ) -> Result<Result<Minted, TokenRefusal>, StoreError> {
         let (id, token) = write.token_insert(&NewToken {
             node_id: node.id,
             node_expires_at: node.facts.expires_at,

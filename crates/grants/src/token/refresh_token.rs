@@ -24,7 +24,7 @@ use super::authorization_code::{mint_of, user_of};
 use super::caller::Caller;
 use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
-use super::{Outcome, requested_lifetime, resources};
+use super::{Granted, Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -209,12 +209,17 @@ impl Rotation {
             .record_node(write, AuditEvent::RefreshRotated, by, whose)?;
         self.caller
             .record_mint(write, by, &mint_of(&minted, node.id, user_of(node), plan))?;
-        Ok(Ok(TokenResponse {
+        let response = TokenResponse {
             access_token: minted.token.reveal(),
             token_type: "Bearer",
             expires_in: minted.expires_at.since(write.now()),
             refresh_token: Some(refresh_token.reveal()),
             scope: plan.scopes().to_string(),
+            issued_token_type: None,
+        };
+        Ok(Ok(Granted {
+            response,
+            used: self.caller.use_of(node, write.now()),
         }))
     }
 

@@ -30,6 +30,23 @@ pub(crate) enum TokenRefusal {
     RefreshTokenOfAnotherClient,
     RefreshReplayed,
     RefreshIdle,
+    DeviceCodeMissing,
+    DeviceCodeUnknown,
+    DeviceCodeOfAnotherClient,
+    DeviceCodeExpired,
+    DeviceCodeReplayed,
+    DevicePending,
+    DeviceTooFast,
+    DeviceDenied,
+    /// The approval of the device is dead.
+    DeviceDead(DeadBecause),
+    /// The kill switch is thrown.
+    DeviceFlowOff,
+    TooManyDevices,
+    SubjectTokenMissing,
+    SubjectToken,
+    ActorToken,
+    TokenTypeUnsupported,
     /// The approval or family is dead.
     Dead(DeadBecause),
     /// Nothing of what was approved is still allowed.
@@ -43,6 +60,8 @@ pub(crate) enum TokenRefusal {
     /// `requested_token_lifetime` is longer than allowed.
     LifetimeTooLong(Lifetime),
     ClientChanged,
+    /// A code challenge that is no S256 one.
+    Challenge,
     RequestInvalid,
     EngineFailed,
 }
@@ -66,7 +85,21 @@ impl TokenRefusal {
             Self::RefreshTokenOfAnotherClient => "refresh_token_of_another_client",
             Self::RefreshReplayed => "refresh_replayed",
             Self::RefreshIdle => "refresh_idle",
-            Self::Dead(because) => because.as_str(),
+            Self::DeviceCodeMissing => "device_code_missing",
+            Self::DeviceCodeUnknown => "device_code_unknown",
+            Self::DeviceCodeOfAnotherClient => "device_code_of_another_client",
+            Self::DeviceCodeExpired => "device_code_expired",
+            Self::DeviceCodeReplayed => "device_code_replayed",
+            Self::DevicePending => "device_pending",
+            Self::DeviceTooFast => "device_too_fast",
+            Self::DeviceDenied => "device_denied",
+            Self::DeviceFlowOff => "device_flow_off",
+            Self::TooManyDevices => "too_many_devices",
+            Self::SubjectTokenMissing => "subject_token_missing",
+            Self::SubjectToken => "subject_token",
+            Self::ActorToken => "actor_token",
+            Self::TokenTypeUnsupported => "token_type_unsupported",
+            Self::DeviceDead(because) | Self::Dead(because) => because.as_str(),
             Self::NothingLeft => "nothing_left",
             Self::Scope => "scope",
             Self::Target => "target",
@@ -75,6 +108,7 @@ impl TokenRefusal {
             Self::LifetimeSyntax => "lifetime_syntax",
             Self::LifetimeTooLong(_) => "lifetime_too_long",
             Self::ClientChanged => "client_changed",
+            Self::Challenge => "challenge",
             Self::RequestInvalid => "request_invalid",
             Self::EngineFailed => "engine_failed",
         }
@@ -115,6 +149,10 @@ impl TokenRefusal {
             ),
             Self::CodeMissing => (ErrorCode::InvalidRequest, "code is missing"),
             Self::RefreshTokenMissing => (ErrorCode::InvalidRequest, "refresh_token is missing"),
+            Self::Challenge => (
+                ErrorCode::InvalidRequest,
+                "code_challenge must be an S256 challenge, with code_challenge_method=S256",
+            ),
             Self::RequestInvalid => (ErrorCode::InvalidRequest, "the request is malformed"),
             Self::CodeUnknown
             | Self::CodeOfAnotherClient
@@ -127,6 +165,50 @@ impl TokenRefusal {
             | Self::Dead(_)
             | Self::NothingLeft
             | Self::NoLifetime => NO_GOOD,
+            Self::DeviceCodeMissing => (ErrorCode::InvalidRequest, "device_code is missing"),
+            Self::DeviceCodeUnknown
+            | Self::DeviceCodeOfAnotherClient
+            | Self::DeviceCodeReplayed => (
+                ErrorCode::InvalidGrant,
+                "the device code is invalid, used up or not this client's",
+            ),
+            Self::DeviceCodeExpired => (
+                ErrorCode::ExpiredToken,
+                "the device code has expired; start again",
+            ),
+            Self::DevicePending => (
+                ErrorCode::AuthorizationPending,
+                "nobody has approved the device yet; ask again after the interval",
+            ),
+            Self::DeviceTooFast => (
+                ErrorCode::SlowDown,
+                "the device asks too often; the interval has grown by 5 s",
+            ),
+            Self::DeviceDenied | Self::DeviceDead(_) => (
+                ErrorCode::AccessDenied,
+                "the device was not approved, or its approval has ended",
+            ),
+            Self::DeviceFlowOff => (
+                ErrorCode::UnauthorizedClient,
+                "devices cannot be approved here at the moment",
+            ),
+            Self::TooManyDevices => (
+                ErrorCode::TooManyRequests,
+                "too many devices of this client are waiting; try again later",
+            ),
+            Self::SubjectTokenMissing => (ErrorCode::InvalidRequest, "subject_token is missing"),
+            Self::SubjectToken => (
+                ErrorCode::InvalidRequest,
+                "the subject token is invalid, or not one that this client may exchange",
+            ),
+            Self::ActorToken => (
+                ErrorCode::InvalidRequest,
+                "the actor token is invalid, or not this client's own",
+            ),
+            Self::TokenTypeUnsupported => (
+                ErrorCode::InvalidRequest,
+                "only access tokens are exchanged, and only for access tokens",
+            ),
             Self::RedirectUri => (
                 ErrorCode::InvalidGrant,
                 "redirect_uri is not the one of the authorization request",

@@ -15,6 +15,7 @@ use curfew_http::origin::TrustedProxies;
 use curfew_http::pages::Pages;
 use curfew_http::password::PasswordHasher;
 use curfew_http::rates::RateRules;
+use curfew_http::uses::Uses;
 use curfew_http::{Edge, Issuer, Realm, session};
 use curfew_policy::lifetime::LifetimeRules;
 use curfew_protocol::{
@@ -193,9 +194,12 @@ impl Server {
             issuer: Issuer::parse(ISSUER).unwrap(),
             lifetimes: LifetimeRules::default(),
             rates: RateRules::default(),
+            uses: Uses::default(),
             pages: Pages::new(&[curfew_grants::pages::TEMPLATES], None).unwrap(),
             proxies: TrustedProxies::default(),
             passwords: PasswordHasher::new(1),
+            places: curfew_http::places::Places::default(),
+            device_same_address: false,
             mailer: None::<Mailer>,
         };
         let secret = edge.store.write(seed).await.unwrap().unwrap();

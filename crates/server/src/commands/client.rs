@@ -98,6 +98,9 @@ pub(crate) struct AddArgs {
     /// What a person allows it ends with that person's browser session
     #[arg(long)]
     session_bound: bool,
+    /// The resource server that it serves: tokens meant for that one it may exchange
+    #[arg(long, value_name = "RS_ID")]
+    serves: Option<String>,
     /// Only those may use it whom `client admit` names
     #[arg(long)]
     restricted: bool,
@@ -136,6 +139,9 @@ pub(crate) struct ChangeArgs {
     refresh_lifetime: Option<Maximum>,
     #[arg(long, value_name = "true|false")]
     session_bound: Option<bool>,
+    /// The resource server that it serves; an empty text for none
+    #[arg(long, value_name = "RS_ID")]
+    serves: Option<String>,
     /// Only those may use it whom `client admit` names
     #[arg(long, value_name = "true|false")]
     restricted: Option<bool>,
@@ -219,6 +225,7 @@ fn add(opened: &Opened, args: AddArgs) -> Result<(), Failure> {
         implicit_consent: args.consent == Consent::Implicit,
         session_bound: args.session_bound,
         restricted: args.restricted,
+        serves: args.serves,
         access_token_lifetime: args.access_token_lifetime,
         refresh_lifetime: args.refresh_lifetime,
     };
@@ -252,6 +259,7 @@ fn change(opened: &Opened, args: ChangeArgs) -> Result<(), Failure> {
         implicit_consent: args.consent.map(|consent| consent == Consent::Implicit),
         session_bound: args.session_bound,
         restricted: args.restricted,
+        serves: args.serves.map(|id| Some(id).filter(|id| !id.is_empty())),
         access_token_lifetime: args.access_token_lifetime.map(|maximum| maximum.0),
         refresh_lifetime: args.refresh_lifetime.map(|maximum| maximum.0),
     };

@@ -1,5 +1,6 @@
 //! One file per noun: arguments, the operation, the answer.
 
+pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod maintenance;

@@ -1,13 +1,13 @@
 //! `curfew session …`
 
 use clap::Subcommand;
-use curfew_protocol::NodeId;
+use curfew_protocol::{NodeId, Timestamp};
 use serde_json::json;
 
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::open::Opened;
-use crate::output::time;
+use crate::output::{time, time_or_never};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
@@ -33,6 +33,7 @@ pub(crate) fn run(command: SessionCommand, global: &Global) -> Result<(), Failur
                     "SIGNED IN",
                     "IDLE AT",
                     "EXPIRES",
+                    "LAST USED",
                     "FROM",
                     "STATE",
                 ],
@@ -42,6 +43,7 @@ pub(crate) fn run(command: SessionCommand, global: &Global) -> Result<(), Failur
                         time(session.authenticated_at.seconds()),
                         time(session.idle_at.seconds()),
                         time(session.expires_at.seconds()),
+                        time_or_never(session.last_used_at.map(Timestamp::seconds)),
                         session.ip.clone(),
                         if session.alive { "alive" } else { "dead" }.to_owned(),
                     ]

@@ -7,7 +7,7 @@ use super::{or_dash, secrets};
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::open::Opened;
-use crate::output::{line, pairs, time, words};
+use crate::output::{line, pairs, time, time_or_never, words};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -17,13 +17,13 @@ pub(crate) enum TokenCommand {
     Revoke(Which),
     /// Print what a token hangs on and what hangs on it
     Lineage(Which),
-    /// List the newest tokens of a user or a client
+    /// List the refresh families and the newest access tokens of a user or a client, with their last use
     List {
         #[arg(long, required_unless_present = "client")]
         user: Option<String>,
         #[arg(long)]
         client: Option<String>,
-        /// How many of each session, family or grant
+        /// How many access tokens of each approval, family or grant
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
@@ -74,17 +74,28 @@ pub(crate) fn run(command: TokenCommand, global: &Global) -> Result<(), Failure>
                 admin.token_list(&opened.tenant, user.as_deref(), client.as_deref(), limit)?;
             out.table(
                 &listed,
-                &["TOKEN", "OF", "CLIENT", "SCOPES", "EXPIRES", "STATE"],
+                &[
+                    "TOKEN",
+                    "KIND",
+                    "OF",
+                    "CLIENT",
+                    "SCOPES",
+                    "EXPIRES",
+                    "LAST USED",
+                    "STATE",
+                ],
                 |token| {
                     let of = format!("{} {}", token.node_kind.as_str(), token.node);
                     let (client, scopes) =
                         (or_dash(token.client_id.as_deref()), token.scopes.clone());
                     vec![
                         token.id.clone(),
+                        token.kind.as_str().to_owned(),
                         of,
                         client,
                         scopes,
                         time(token.expires_at),
+                        time_or_never(token.last_used_at),
                         token.standing.to_string(),
                     ]
                 },
@@ -106,7 +117,18 @@ fn show(found: &Inspection) -> String {
         ("audience", words(&found.audience)),
         ("issued", time(found.created_at)),
         ("expires", time(found.expires_at)),
+        ("last used", last_use(found)),
     ])
+}
+
+/// When, and as far as is known at which resource server or from where.
+fn last_use(found: &Inspection) -> String {
+    let at = time_or_never(found.last_used_at);
+    match (&found.last_used_for, &found.last_used_from) {
+        (Some(server), _) => format!("{at}, for {server}"),
+        (None, Some(ip)) => format!("{at}, from {ip}"),
+        (None, None) => at,
+    }
 }
 
 /// One row of the tree; a dotted line is provenance only.
@@ -119,11 +141,12 @@ fn branch(row: &LineageRow) -> String {
     };
     let asked = if row.asked { "   <- asked about" } else { "" };
     format!(
-        "{}{edge}{} {}  {}, expires {}{asked}",
+        "{}{edge}{} {}  {}, expires {}, last used {}{asked}",
         "   ".repeat(row.depth.saturating_sub(1)),
         row.kind.as_str(),
         row.id,
         row.standing,
-        time(row.expires_at)
+        time(row.expires_at),
+        time_or_never(row.last_used_at)
     )
 }

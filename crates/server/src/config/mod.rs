@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) mail: Option<MailSettings>,
     pub(crate) log: Log,
     pub(crate) theme: Option<PathBuf>,
+    pub(crate) places: Option<PathBuf>,
+    pub(crate) device_same_address: bool,
     pub(crate) lifetimes: LifetimeRules,
     pub(crate) rates: RateRules,
 }
@@ -118,6 +120,10 @@ impl Config {
         let mail = MailSettings::take(&mut raw);
         let log = log(&mut raw);
         let theme = raw.text("theme.directory").map(|folder| base.join(folder));
+        let places = raw.text("geoip.database").map(|file| base.join(file));
+        let device_same_address = raw
+            .choice("device.other_address", &[("warn", false), ("refuse", true)])
+            .unwrap_or(false);
         let lifetimes = rules::lifetimes(&mut raw);
         let rates = rules::rates(&mut raw);
         let errors = raw.finish();
@@ -133,6 +139,8 @@ impl Config {
                 mail,
                 log,
                 theme,
+                places,
+                device_same_address,
                 lifetimes,
                 rates,
             }),

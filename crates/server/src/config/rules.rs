@@ -1,7 +1,7 @@
 //! Lifetimes and rate limits; their names and ranges belong to the crates that apply them.
 
 use curfew_http::rates::RateRules;
-use curfew_policy::lifetime::LifetimeRules;
+use curfew_policy::lifetime::{LifetimeRules, SHORTEST_DORMANCY};
 
 use super::raw::Raw;
 
@@ -30,6 +30,15 @@ pub(super) fn lifetimes(raw: &mut Raw) -> LifetimeRules {
                 &format!("it is longer than lifetimes.{absolute}, so it would never be reached; shorten it, or lengthen the other"),
             );
         }
+    }
+    if (1..SHORTEST_DORMANCY.seconds()).contains(&rules.dormancy.seconds()) {
+        raw.wrong(
+            "lifetimes.dormancy",
+            &format!(
+                "it is shorter than a day; write 0 to leave nobody dormant, or {} and more",
+                SHORTEST_DORMANCY.seconds()
+            ),
+        );
     }
     rules
 }

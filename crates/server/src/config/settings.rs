@@ -134,6 +134,18 @@ const PLAIN: &[(&str, Shape, &str, &str)] = &[
         "A folder with templates, messages, a style sheet and a logo that replace the built-in ones.",
     ),
     (
+        "device.other_address",
+        Shape::Text,
+        "warn",
+        "What happens when a device asked from another address than its approver is at: `warn` on the page, or `refuse`.",
+    ),
+    (
+        "geoip.database",
+        Shape::Text,
+        "(off)",
+        "A city or country database in the MaxMind format, to say where a device and its approver are. Read once at start.",
+    ),
+    (
         "limits.connections",
         Shape::Number,
         "4096",

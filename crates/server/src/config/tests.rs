@@ -167,6 +167,11 @@ fn every_bad_value_is_named_with_its_remedy() {
             &["lifetimes.access_token = 1.5", "whole number"],
         ),
         (
+            "[lifetimes]\ndormancy = 3600",
+            &[],
+            &["lifetimes.dormancy = 3600", "shorter than a day", "86400"],
+        ),
+        (
             "[lifetimes]\nsession_idle = 100\nsession_absolute = 60",
             &[],
             &["lifetimes.session_idle = 100", "shorten"],

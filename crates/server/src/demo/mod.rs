@@ -1,7 +1,7 @@
 //! `curfew demo`: a complete example on this machine.
 //!
 //! 1. A fresh folder gets an installation, like `init` makes it.
-//! 2. It is filled: a person, a confidential and a public client, a resource server with two scopes.
+//! 2. It is filled: a person, a confidential and a public client, a device, a resource server with two scopes.
 //! 3. The server starts on loopback, the client page on an origin of its own.
 //! 4. What to try is printed, ready to paste. Ctrl-C ends it, and a folder that was made for it alone is removed.
 
@@ -147,7 +147,17 @@ fn guide(issuer: &str, client_origin: &str, seeded: &Seeded, folder: &Folder) ->
          \x20  username  {}\n\
          \x20  password  {}\n\
          \n\
-         3. Look at it as the operator, while it runs:\n\
+         3. A device without a browser asks, and a person approves it. Paste the first line, open the link that it prints, sign in as\n\
+         \x20  above and approve; then the resource server asks about the device's token:\n\
+         \n\
+         TOKEN=$({} login --issuer {issuer} --client-id {} --scope notes:read --print-token)\n\
+         {curl} -u {api} -d token=$TOKEN {issuer}/introspect; echo\n\
+         \n\
+         \x20  The account page shows where the token comes from. Press \"This was not me\" there, and ask again:\n\
+         \n\
+         \x20  {issuer}/account\n\
+         \n\
+         4. Look at it as the operator, while it runs:\n\
          \n\
          export CURFEW_CONFIG={}\n\
          {} token list --client {}\n\
@@ -156,6 +166,8 @@ fn guide(issuer: &str, client_origin: &str, seeded: &Seeded, folder: &Folder) ->
          Ctrl-C ends the demo{}.",
         seed::USER,
         seeded.password,
+        shell(&program()),
+        seed::DEVICE,
         shell(&config),
         shell(&program()),
         seed::SERVICE,

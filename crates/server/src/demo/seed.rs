@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use curfew_admin::{Admin, Invitations, NewClient, NewScope, NewUserRequest};
-use curfew_protocol::{Entropy as _, GrantType, ScopeSet};
+use curfew_protocol::{Entropy as _, GrantType, OwnScope, ScopeSet};
 use curfew_store::SystemEntropy;
 use curfew_store::clients::ClientRegistration;
 
@@ -13,6 +13,9 @@ pub(super) const USER: &str = "alice";
 pub(super) const SERVICE: &str = "demo-service";
 pub(super) const APP: &str = "demo-app";
 pub(super) const API: &str = "demo-api";
+pub(super) const DEVICE: &str = "demo-device";
+/// The client that `curfew login` is, unless it is told otherwise.
+const CLI: &str = "curfew-cli";
 pub(super) const IDENTIFIER: &str = "urn:curfew:demo-api";
 pub(super) const SCOPES: &str = "notes:read notes:write";
 
@@ -77,6 +80,35 @@ pub(super) fn plant(
             confidential: false,
         },
     )?;
+    for (client_id, name, grants, scopes) in [
+        (
+            DEVICE,
+            "Demo device",
+            vec![GrantType::DeviceCode],
+            SCOPES.to_owned(),
+        ),
+        (
+            CLI,
+            "Curfew command line",
+            vec![GrantType::DeviceCode, GrantType::RefreshToken],
+            cli_scopes(),
+        ),
+    ] {
+        let scopes = ScopeSet::parse(&scopes).map_err(|error| Failure::told(error.to_string()))?;
+        admin.client_add(
+            TENANT,
+            NewClient {
+                registration: ClientRegistration {
+                    client_id: client_id.to_owned(),
+                    name: name.to_owned(),
+                    grant_types: grants,
+                    scopes,
+                    ..ClientRegistration::default()
+                },
+                confidential: false,
+            },
+        )?;
+    }
     let password = password();
     let hash = curfew_http::password::hash(&password, &SystemEntropy)
         .map_err(|failure| Failure::told(failure.to_string()))?;
@@ -97,6 +129,12 @@ pub(super) fn plant(
         service_secret: revealed.unwrap_or_default(),
         api_secret: api.secret.reveal(),
     })
+}
+
+/// Everything that one may do to one's own account, and going on while away.
+fn cli_scopes() -> String {
+    let own = OwnScope::ALL.iter().map(|scope| scope.as_str());
+    own.chain(["offline_access"]).collect::<Vec<_>>().join(" ")
 }
 
 /// Four groups of four letters that are not mistaken for each other: 80 bits.

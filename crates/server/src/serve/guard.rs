@@ -27,7 +27,27 @@ pub(super) fn describe() {
         "curfew_store_errors_total",
         "Requests that failed because of the database"
     );
+    metrics::describe_counter!(
+        "curfew_device_decisions_total",
+        "Decisions about devices by their outcome"
+    );
+    metrics::describe_counter!(
+        "curfew_device_approvals_from_another_address_total",
+        "Devices that asked from another address than their approver was at"
+    );
+    metrics::describe_counter!(
+        "curfew_device_guesses_failed_total",
+        "User codes under which no device waits"
+    );
     metrics::describe_counter!("curfew_cleaned_up_rows_total", "Rows removed by clean-up");
+    metrics::describe_counter!(
+        "curfew_last_uses_dropped_total",
+        "Uses of credentials that were not remembered, because too many different ones were used within a minute"
+    );
+    metrics::describe_counter!(
+        "curfew_users_made_dormant_total",
+        "Accounts made dormant for lack of use"
+    );
     LazyLock::force(&ANSWERS);
 }
 

@@ -5,7 +5,12 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod audit;
+mod audit_proof;
 mod chain_of_life;
+mod device_codes;
+mod last_uses;
+mod model;
 mod plans;
 mod portability;
 mod support;

@@ -21,7 +21,7 @@ use curfew_store::{
     DatabaseUrl, OpenRefusal, ServerKeys, Store, StoreError, StoreOptions, SystemEntropy, Write,
 };
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
 use zeroize::Zeroizing;
 
 pub(crate) const START: i64 = 1_800_000_000;
@@ -34,7 +34,15 @@ pub(crate) struct TestStore {
 }
 
 pub(crate) fn keys(fill: u8) -> Arc<ServerKeys> {
-    let masters = BTreeMap::from([(1, Zeroizing::new([fill; 32]))]);
+    keys_of(&[(1, fill)])
+}
+
+/// Keys by their ids, each filled with one byte.
+pub(crate) fn keys_of(fills: &[(i16, u8)]) -> Arc<ServerKeys> {
+    let masters: BTreeMap<_, _> = fills
+        .iter()
+        .map(|(id, fill)| (*id, Zeroizing::new([*fill; 32])))
+        .collect();
     Arc::new(ServerKeys::new(&masters).unwrap().unwrap())
 }
 
@@ -90,6 +98,13 @@ impl TestStore {
         }
     }
 
+    pub(crate) fn backend(&self) -> Backend {
+        match self.options.database {
+            DatabaseUrl::Sqlite(_) => Backend::Sqlite,
+            DatabaseUrl::Postgres(_) => Backend::Postgres,
+        }
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("curfew.db")
     }
@@ -105,6 +120,35 @@ impl TestStore {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.store.clock().now()
+    }
+
+    /// Runs a statement on the database itself, as somebody who can write it but has no keys. Answers how many rows it hit.
+    pub(crate) fn tamper(&self, statement: &str) -> usize {
+        let done = match &self.options.database {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+                connection
+                    .batch_execute(
+                        "PRAGMA busy_timeout = 10000; PRAGMA ignore_check_constraints = ON;",
+                    )
+                    .unwrap();
+                diesel::sql_query(statement).execute(&mut connection)
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut connection = PgConnection::establish(url).unwrap();
+                diesel::sql_query(statement).execute(&mut connection)
+            }
+        };
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// Bytes as this database writes them.
+    pub(crate) fn literal(&self, bytes: &[u8]) -> String {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match self.options.database {
+            DatabaseUrl::Sqlite(_) => format!("x'{hex}'"),
+            DatabaseUrl::Postgres(_) => format!("'\\x{hex}'::bytea"),
+        }
     }
 
     /// Runs one transaction that cannot refuse.
@@ -190,7 +234,7 @@ pub(crate) fn chain(
         let (session, _) = write.session_insert(&NewSession {
             birth: session_birth,
             expires_at: session_end,
-            idle_at: LifetimeRules::default().session_idle_at(false, now, session_end.timestamp()),
+            idle_lifetime: LifetimeRules::default().session_idle_lifetime(false),
             ip: String::new(),
             user_agent: String::new(),
         })?;
