@@ -14,7 +14,6 @@ pub use device::{
 };
 
 use curfew_http::pages::{LocalPath, Shell, Templates};
-use curfew_protocol::OwnScope;
 use serde::Serialize;
 
 /// The templates of this crate.
@@ -99,29 +98,6 @@ pub struct ConsentScope {
     pub description: Option<String>,
     /// A scope of our own API, whose sentence is in the message catalogue.
     pub own: Option<OwnWords>,
-}
-
-/// The scopes of our own API, as the message catalogue names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OwnWords {
-    AccountRead,
-    AccountWrite,
-    ApproveDevices,
-    CreateTokens,
-    EndUsers,
-}
-
-impl OwnWords {
-    pub(crate) const fn of(scope: OwnScope) -> Self {
-        match scope {
-            OwnScope::AccountRead => Self::AccountRead,
-            OwnScope::AccountWrite => Self::AccountWrite,
-            OwnScope::ApproveDevices => Self::ApproveDevices,
-            OwnScope::CreateTokens => Self::CreateTokens,
-            OwnScope::EndUsers => Self::EndUsers,
-        }
-    }
 }
 
 /// One resource server that the tokens will be for.

@@ -2,13 +2,13 @@
 
 use actix_web::HttpRequest;
 use curfew_http::catalogue::Catalogue;
+use curfew_http::pages::OwnWords;
 use curfew_protocol::{OwnScope, Timestamp};
 use curfew_store::codes::ApprovalBasis;
 
 use crate::holdings::{Approved, ApprovedBy, HeldApproval, HeldToken, OwnTreeRow};
 use crate::pages::{
-    ApprovalRow, ApprovalWords, BasisWord, HoldingNotice, OwnScopeWord, ScopeLine, TokenRow,
-    TreeRowModel,
+    ApprovalRow, ApprovalWords, BasisWord, HoldingNotice, ScopeLine, TokenRow, TreeRowModel,
 };
 use crate::visit::{Halt, query};
 
@@ -40,13 +40,7 @@ pub(super) fn scope_line(name: &str, catalogue: &Catalogue) -> ScopeLine {
         description: scope
             .map(|scope| scope.description.clone())
             .filter(|text| !text.is_empty()),
-        own: OwnScope::parse(name).map(|own| match own {
-            OwnScope::AccountRead => OwnScopeWord::AccountRead,
-            OwnScope::AccountWrite => OwnScopeWord::AccountWrite,
-            OwnScope::ApproveDevices => OwnScopeWord::ApproveDevices,
-            OwnScope::CreateTokens => OwnScopeWord::CreateTokens,
-            OwnScope::EndUsers => OwnScopeWord::EndUsers,
-        }),
+        own: OwnScope::parse(name).map(OwnWords::of),
     }
 }
 

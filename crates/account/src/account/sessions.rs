@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::{Edge, session};
-use curfew_protocol::NodeId;
+use curfew_protocol::{NodeId, Timestamp};
 use curfew_store::sessions::SessionListing;
 
 use super::rows::told;
@@ -38,6 +38,7 @@ fn row(own: &Signed<'_>, session: SessionListing) -> SessionRow {
         ip: session.ip,
         user_agent: session.user_agent,
         signed_in_at: session.authenticated_at.seconds(),
+        last_used_at: session.last_used_at.map(Timestamp::seconds),
         idle_at: session.idle_at.seconds(),
         expires_at: session.expires_at.seconds(),
     }

@@ -6,6 +6,7 @@ use curfew_policy::standing::Kind;
 use curfew_policy::status::NodeKind;
 use curfew_protocol::{Audiences, NodeId, Timestamp, UserId};
 use curfew_store::codes::Approval;
+use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
 use curfew_store::tokens::TokenChain;
 use curfew_store::{Read, StoreError};
@@ -74,6 +75,7 @@ pub fn tokens(read: &mut Read<'_>, user: UserId) -> Result<Held<HeldToken>, Stor
             list.access_token(read, &token)?;
         }
     }
+    list.last_uses(read)?;
     Ok(Held {
         items: list.items,
         more: more || more_personal || more_families || more_exchanges || cut,
@@ -186,6 +188,21 @@ impl TokenList {
             approved: approved(read, node.id, approval.as_ref())?,
             parent: Some(HeldId::Node(node.id)),
         });
+        Ok(())
+    }
+
+    /// A refresh family is used whenever it rotates, which is known at once; other uses are written down a little later.
+    fn last_uses(&mut self, read: &mut Read<'_>) -> Result<(), StoreError> {
+        let used = |id: HeldId| match id {
+            HeldId::Token(id) => Used::Token(id),
+            HeldId::Node(id) => Used::Node(id),
+        };
+        let asked: Vec<Used> = self.items.iter().map(|item| used(item.id)).collect();
+        let found = read.last_uses(&asked)?;
+        for item in &mut self.items {
+            let last = found.get(&used(item.id)).map(|last| last.used_at);
+            item.last_used_at = item.last_used_at.max(last);
+        }
         Ok(())
     }
 

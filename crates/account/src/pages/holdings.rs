@@ -1,6 +1,6 @@
 //! The pages on which people see what they hold, and end it.
 
-use curfew_http::pages::{Lasts, Shell};
+use curfew_http::pages::{Lasts, OwnWords, Shell};
 use curfew_policy::standing::Kind;
 use curfew_policy::status::DeathCause;
 use curfew_store::tree::Edge;
@@ -17,17 +17,6 @@ words! {
         /// It was over already, or never was.
         Gone,
         Expired,
-    }
-}
-
-words! {
-    /// A scope of our own API, which no tenant has a sentence for.
-    OwnScopeWord {
-        AccountRead,
-        AccountWrite,
-        ApproveDevices,
-        CreateTokens,
-        EndUsers,
     }
 }
 
@@ -54,7 +43,8 @@ words! {
 pub struct ScopeLine {
     pub name: String,
     pub description: Option<String>,
-    pub own: Option<OwnScopeWord>,
+    /// A scope of our own API, whose sentence is in the message catalogue.
+    pub own: Option<OwnWords>,
 }
 
 /// How something came to be allowed.
@@ -87,6 +77,7 @@ pub struct SessionRow {
     pub ip: String,
     pub user_agent: String,
     pub signed_in_at: i64,
+    pub last_used_at: Option<i64>,
     pub idle_at: i64,
     pub expires_at: i64,
 }

@@ -1,8 +1,9 @@
 use super::*;
-use curfew_http::pages::Lasts;
 use curfew_http::pages::testing::{Case, prove};
+use curfew_http::pages::{Lasts, OwnWords};
 use curfew_policy::standing::Kind;
 use curfew_policy::status::DeathCause;
+use curfew_protocol::OwnScope;
 use curfew_store::tree::Edge;
 
 fn shell() -> Shell {
@@ -177,7 +178,7 @@ fn approval(basis: BasisWord) -> ApprovalRow {
     }
 }
 
-fn scope(own: Option<OwnScopeWord>, description: Option<&str>) -> ScopeLine {
+fn scope(own: Option<OwnWords>, description: Option<&str>) -> ScopeLine {
     ScopeLine {
         name: "notes:read".to_owned(),
         description: description.map(str::to_owned),
@@ -197,13 +198,15 @@ fn list_cases() -> Vec<Case> {
                 ip: "2001:db8::7".to_owned(),
                 user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0".to_owned(),
                 signed_in_at: NOW,
+                last_used_at: id.ends_with('1').then_some(NOW),
                 idle_at: NOW + 3_600,
                 expires_at: NOW + 43_200,
             })
             .into(),
     };
     let mut scopes = vec![scope(None, Some("Read your notes")), scope(None, None)];
-    scopes.extend(OwnScopeWord::ALL.iter().map(|own| scope(Some(*own), None)));
+    let own = OwnScope::ALL.iter().map(|own| OwnWords::of(*own));
+    scopes.extend(own.map(|own| scope(Some(own), None)));
     let application = |client_id: &str, remembered_until, hidden| ApplicationRow {
         client_id: client_id.to_owned(),
         name: "Orchard".to_owned(),
@@ -269,7 +272,7 @@ fn new_token_cases() -> Vec<Case> {
                 chosen: true,
             },
             ScopeChoice {
-                scope: scope(Some(OwnScopeWord::AccountRead), None),
+                scope: scope(Some(OwnWords::AccountRead), None),
                 resource: None,
                 at_most: None,
                 chosen: false,

@@ -1,5 +1,6 @@
 //! What every page knows, and the page for errors that belong to no capability.
 
+use curfew_protocol::OwnScope;
 use serde::Serialize;
 
 /// The frame around every page. Each page model has it as its field `shell`.
@@ -131,6 +132,29 @@ impl Lasts {
         Lasts {
             unit,
             count: seconds.div_ceil(length).max(1),
+        }
+    }
+}
+
+/// The scopes of our own API, as the message catalogue names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnWords {
+    AccountRead,
+    AccountWrite,
+    ApproveDevices,
+    CreateTokens,
+    EndUsers,
+}
+
+impl OwnWords {
+    pub const fn of(scope: OwnScope) -> Self {
+        match scope {
+            OwnScope::AccountRead => Self::AccountRead,
+            OwnScope::AccountWrite => Self::AccountWrite,
+            OwnScope::ApproveDevices => Self::ApproveDevices,
+            OwnScope::CreateTokens => Self::CreateTokens,
+            OwnScope::EndUsers => Self::EndUsers,
         }
     }
 }
