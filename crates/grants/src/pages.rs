@@ -7,7 +7,7 @@ mod device;
 #[cfg(test)]
 mod tests;
 
-pub use curfew_http::pages::Lasts;
+pub use curfew_http::pages::{Lasts, OwnWords};
 pub use device::{
     DeviceConfirmPage, DeviceDonePage, DeviceEntryError, DeviceEntryPage, DeviceOutcome,
     DevicePlace,
