@@ -6,6 +6,7 @@ use curfew_policy::standing::Kind;
 use curfew_policy::status::NodeKind;
 use curfew_protocol::{Audiences, NodeId, Timestamp, UserId};
 use curfew_store::codes::Approval;
+use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
 use curfew_store::tokens::TokenChain;
 use curfew_store::{Read, StoreError};
@@ -74,6 +75,7 @@ pub fn tokens(read: &mut Read<'_>, user: UserId) -> Result<Held<HeldToken>, Stor
             list.access_token(read, &token)?;
         }
     }
+    list.last_uses(read)?;
     Ok(Held {
         items: list.items,
         more: more || more_personal || more_families || more_exchanges || cut,
@@ -88,6 +90,21 @@ struct TokenList {
 }
 
 impl TokenList {
+    /// When each was last used, as far as the store was told; of a refresh family its rotation tells besides.
+    fn last_uses(&mut self, read: &mut Read<'_>) -> Result<(), StoreError> {
+        let used = |item: &HeldToken| match item.id {
+            HeldId::Token(id) => Used::Token(id),
+            HeldId::Node(id) => Used::Node(id),
+        };
+        let asked: Vec<Used> = self.items.iter().map(used).collect();
+        let uses = read.last_uses(&asked)?;
+        for item in &mut self.items {
+            let told = uses.get(&used(item)).map(|last| last.used_at);
+            item.last_used_at = item.last_used_at.max(told);
+        }
+        Ok(())
+    }
+
     fn personal(&mut self, read: &mut Read<'_>, node: &NodeChain) -> Result<(), StoreError> {
         let name = read.personal_access_token_name(node.id)?;
         for token in read.tokens_latest(node, 1)? {
