@@ -486,13 +486,7 @@ fn registered_paths() -> BTreeSet<String> {
         if production.contains("ServiceConfig") {
             let quoted = production.split('"').skip(1).step_by(2);
             let own = quoted.filter(|text| text.starts_with('/') && !text.contains(' '));
-            // The table of the API names its paths without the part that all have.
-            let is_table = file.ends_with("account/src/api/mod.rs");
-            let full = |path: &str| match path.strip_prefix("/api/v1") {
-                None if is_table => format!("/api/v1{path}"),
-                _ => path.to_owned(),
-            };
-            paths.extend(own.filter(|path| *path != "/api/v1").map(full));
+            paths.extend(own.map(str::to_owned));
         } else {
             for registering in [
                 "web::resource(",

@@ -15,7 +15,7 @@ pub(super) struct DeviceDecision {
     decision: String,
 }
 
-/// Approves or denies a device by a token that was made for it; what is approved hangs on that token (C14, C15).
+/// Approves or denies a device by a token that was made for it; what is approved hangs on that token.
 #[utoipa::path(
     post, path = "/api/v1/device-decisions", tag = "devices",
     security(("bearer" = ["curfew:devices:approve"])),

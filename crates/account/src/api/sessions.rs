@@ -48,7 +48,7 @@ impl From<SessionListing> for Session {
     }
 }
 
-/// Ends one session, with everything bound to it (D05).
+/// Ends one session, with everything bound to it.
 #[utoipa::path(
     delete, path = "/api/v1/me/sessions/{id}", tag = "account",
     security(("bearer" = ["curfew:account:write"])),
