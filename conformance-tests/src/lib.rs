@@ -12,6 +12,7 @@ pub mod history;
 pub mod html;
 pub mod load;
 pub mod pkce;
+pub mod script;
 pub mod wire;
 
 mod browser;

@@ -494,15 +494,20 @@ impl Curfew {
         fs::rename(next, self.clock_file()).expect("the clock file");
     }
 
-    /// Runs the command line and hands back what became of it.
-    pub fn try_cli(&self, arguments: &[&str], input: &str) -> Output {
+    /// Starts the command line, with pipes for everything that it reads and writes.
+    pub fn start_cli(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(&self.setup.binary);
         command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the command line starts");
+        command.spawn().expect("the command line starts")
+    }
+
+    /// Runs the command line and hands back what became of it.
+    pub fn try_cli(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.start_cli(arguments);
         let mut stdin = child.stdin.take().expect("its standard input");
         // A command that reads nothing may be gone already.
         let _ = stdin.write_all(input.as_bytes());

@@ -114,6 +114,117 @@ fn oxide_auth_is_known_to_one_file() {
     assert_eq!(knowing, [repository().join("crates/grants/src/engine.rs")]);
 }
 
+/// Whoever stores a credential: the file, and what it calls. A new one is added here after somebody asked where its end comes from.
+const MINTING: &[(&str, &[&str])] = &[
+    ("account/src/forgot.rs", &["mailed_link_insert"]),
+    (
+        "account/src/holdings/making.rs",
+        &["personal_access_token_insert"],
+    ),
+    (
+        "admin/src/filling.rs",
+        &[
+            "approval_insert",
+            "node_insert",
+            "session_insert",
+            "tokens_insert_bulk",
+        ],
+    ),
+    ("admin/src/invitations.rs", &["mailed_link_insert"]),
+    (
+        "grants/src/authorize/issue.rs",
+        &["approval_insert", "code_insert"],
+    ),
+    (
+        "grants/src/device/authorization.rs",
+        &["device_code_insert"],
+    ),
+    ("grants/src/device/decide.rs", &["approval_insert"]),
+    (
+        "grants/src/token/client_credentials.rs",
+        &["mint_client_token"],
+    ),
+    ("grants/src/token/family.rs", &["family_insert"]),
+    ("grants/src/token/plan.rs", &["token_insert"]),
+    ("grants/src/token/token_exchange.rs", &["node_insert"]),
+    ("http/src/notice.rs", &["mailed_link_insert"]),
+    ("http/src/session.rs", &["session_insert"]),
+    ("store/src/codes.rs", &["node_insert"]),
+    ("store/src/families.rs", &["node_insert"]),
+    ("store/src/mint.rs", &["node_insert", "token_insert"]),
+    (
+        "store/src/personal_access_tokens.rs",
+        &["node_insert", "token_insert_as"],
+    ),
+    ("store/src/sessions.rs", &["node_insert"]),
+    ("store/src/tokens.rs", &["token_insert_as"]),
+];
+
+/// Everything that stores a credential takes an `ExpiresAt`, which one file makes; and everything that calls it is known.
+#[test]
+fn c17_every_minting_path_is_known_and_one_file_makes_ends() {
+    let mut files = Vec::new();
+    sources(&repository().join("crates"), &mut files);
+    let mut calling: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut making = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(repository().join("crates"));
+        let name = name.expect("inside").display().to_string();
+        if name.contains("test") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("a file");
+        let calls = text.split('.').skip(1).filter_map(|rest| {
+            let call = rest.split('(').next()?;
+            let stores = call.ends_with("_insert")
+                || ["tokens_insert_bulk", "token_insert_as", "mint_client_token"].contains(&call);
+            let credential = [
+                "token", "tokens", "node", "approval", "family", "session", "code", "device",
+                "mailed", "personal", "mint",
+            ];
+            let kind = call.split('_').next()?;
+            (stores && credential.contains(&kind)).then(|| call.to_owned())
+        });
+        let calls: BTreeSet<String> = calls.collect();
+        if !calls.is_empty() {
+            calling.insert(name.clone(), calls);
+        }
+        if text.contains("ExpiresAt(") {
+            making.push(name);
+        }
+    }
+    let known: BTreeMap<String, BTreeSet<String>> = MINTING
+        .iter()
+        .map(|(file, calls)| {
+            let calls = calls.iter().map(|call| (*call).to_owned());
+            ((*file).to_owned(), calls.collect())
+        })
+        .collect();
+    assert_eq!(calling, known);
+    assert_eq!(making, ["policy/src/lifetime.rs"]);
+}
+
+/// SXD-01: the risks of approving across devices are written down, and every switch that the text names exists.
+#[test]
+fn sxd_01_the_risks_of_the_device_flow_are_written_down() {
+    let read = |path: &str| std::fs::read_to_string(repository().join(path)).expect("a document");
+    let (risks, settings) = (
+        read("docs/devices.md"),
+        read("docs/reference/configuration.md"),
+    );
+    assert!(risks.contains("What was weighed") && risks.contains("What is left"));
+    for setting in [
+        "device.other_address",
+        "lifetimes.device_code",
+        "lifetimes.device_approval",
+    ] {
+        assert!(
+            risks.contains(setting) && settings.contains(setting),
+            "{setting}"
+        );
+    }
+}
+
 /// STYLE: a production file stays under about 400 lines; tests that stand at its end are not counted.
 #[test]
 fn files_stay_on_few_screens() {

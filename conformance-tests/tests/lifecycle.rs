@@ -137,21 +137,11 @@ struct Estate {
     tokens: Tokens,
     code: Code,
     device: Device,
+    personal: String,
     link: String,
 }
 
 const TENANT: &str = "acme";
-
-const KINDS: [TokenKind; 8] = [
-    TokenKind::AccessToken,
-    TokenKind::RefreshToken,
-    TokenKind::AuthorizationCode,
-    TokenKind::Session,
-    TokenKind::ClientSecret,
-    TokenKind::MailedLink,
-    TokenKind::BootstrapSecret,
-    TokenKind::DeviceCode,
-];
 
 impl Estate {
     fn of(world: &World) -> Self {
@@ -172,6 +162,7 @@ impl Estate {
         world.run(&change, "");
         let device = world.http().start_device(&client, &[("scope", "notes")]);
         browser.decide_device(&device, "bob", "approve").expect(200);
+        let personal = personal_access_token(world, &mut browser);
         let invited = world.cli(&["user", "invite", "bob", "--tenant", TENANT]);
         let link = invited["invitation_url"]
             .as_str()
@@ -184,6 +175,7 @@ impl Estate {
             tokens,
             code,
             device,
+            personal,
             link,
             client,
         }
@@ -192,8 +184,12 @@ impl Estate {
     /// Presents the credential where it belongs; does it still open anything?
     fn works(&mut self, world: &World, kind: TokenKind) -> bool {
         match kind {
-            TokenKind::AccessToken => {
-                let answer = world.http().introspect(&self.api, &self.tokens.access);
+            TokenKind::AccessToken | TokenKind::PersonalAccessToken => {
+                let token = match kind {
+                    TokenKind::PersonalAccessToken => &self.personal,
+                    _ => &self.tokens.access,
+                };
+                let answer = world.http().introspect(&self.api, token);
                 match answer.status {
                     200 if answer.json()["active"] == true => true,
                     200 => {
@@ -208,7 +204,6 @@ impl Estate {
             TokenKind::RefreshToken => granted(&world.refresh(&self.client, self.tokens.refresh())),
             TokenKind::AuthorizationCode => granted(&world.redeem(&self.client, &self.code)),
             TokenKind::DeviceCode => granted(&world.http().poll(&self.device)),
-            TokenKind::PersonalAccessToken => false,
             TokenKind::Session => {
                 let answer = self.browser.get(&format!("/t/{TENANT}/account"));
                 assert!([200, 303, 401, 404].contains(&answer.status), "{answer:?}");
@@ -233,6 +228,26 @@ impl Estate {
             }
         }
     }
+}
+
+/// Makes one on the account page, as a person does.
+fn personal_access_token(world: &World, browser: &mut Browser) -> String {
+    let change = ["scope", "change", "notes", "--personal", "true"];
+    world.run(&[change.as_slice(), &["--tenant", TENANT]].concat(), "");
+    let page = browser
+        .get(&format!("/t/{TENANT}/account/tokens/new"))
+        .expect(200);
+    let fields = [
+        ("name", "backup"),
+        ("scope", "notes"),
+        ("lifetime", "86400"),
+    ];
+    let made = browser.submit(&page, &fields);
+    let made = made.location().unwrap_or_else(|| panic!("{made:?}"));
+    let made = browser.get(&made.to_owned()).expect(200).text();
+    let start = made.find("cfpt_").expect("the token is shown");
+    let end = made[start..].find('<').expect("its end");
+    made[start..start + end].to_owned()
 }
 
 fn granted(answer: &conformance_tests::Response) -> bool {
@@ -315,7 +330,7 @@ fn every_kind_after(backend: Backend, change: Change) {
     let bystander = world.tokens(&mut world.signed_in("ada"), &world.web);
     apply(&world, change);
     let mut wrong = Vec::new();
-    for kind in KINDS {
+    for kind in TokenKind::ALL {
         let expected = fate(kind, change) == Lives;
         if estate.works(&world, kind) != expected {
             wrong.push(format!(
@@ -331,10 +346,34 @@ fn every_kind_after(backend: Backend, change: Change) {
 
 on_both_backends! {
     /// The estate is alive before anything happens to it; otherwise the table would prove nothing.
+    /// However many tokens there are, one row of the user's is written, and one of the trail with its link.
+    fn d18_ending_everything_of_a_user_writes_one_row(backend) {
+        let world = World::start(backend);
+        let options = ["--grant", "authorization_code", "--scope", "notes", "--resource", "api"];
+        world.add_client("many", "https://app.example.test/cb", &options);
+        let fill = ["bench-fill", "--tokens", "5000", "--client", "many", "--user", "ada", "--sample", "5", "--json"];
+        let filled = world.cli(&fill);
+        let tokens: Vec<String> = filled["tokens"].as_array().expect("a sample").iter().map(|token| token.as_str().expect("text").to_owned()).collect();
+        for token in &tokens {
+            world.assert_alive(token);
+        }
+        let rows = |table: &str| world.query(&format!("SELECT count(*) FROM {table}"));
+        let untouched = |table: &str| world.query(&format!("SELECT count(*) FROM {table} WHERE ended_at IS NOT NULL"));
+        let (audits, epoch) = (rows("audit"), world.query("SELECT epoch FROM users WHERE username = 'ada'"));
+        world.run(&["user", "logout-everywhere", "ada"], "");
+        assert_eq!((untouched("tokens").trim(), untouched("nodes").trim()), ("0", "0"));
+        let number = |text: &str| text.trim().parse::<u64>().expect("a number");
+        assert_eq!(number(&world.query("SELECT epoch FROM users WHERE username = 'ada'")), number(&epoch) + 1);
+        assert_eq!(number(&rows("audit")), number(&audits) + 1);
+        for token in tokens {
+            world.assert_dead(&token);
+        }
+    }
+
     fn every_credential_works_before_anything_happens(backend) {
         let world = World::start(backend);
         let mut estate = Estate::of(&world);
-        for kind in KINDS {
+        for kind in TokenKind::ALL {
             assert!(estate.works(&world, kind), "{kind:?}");
         }
     }

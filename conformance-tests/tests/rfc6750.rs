@@ -1,6 +1,27 @@
-//! RFC 6750, Bearer Token Usage: what of it concerns a server without an API of its own.
+//! RFC 6750, Bearer Token Usage: how a token travels to our own API, and what is answered when it is not good. What the API does is in
+//! `api.rs`.
 
-use conformance_tests::{Request, World, on_both_backends};
+use conformance_tests::{AuthorizationRequest, Client, Request, Tokens, World, on_both_backends};
+
+/// A client through which ada gets tokens for the API.
+fn own_client(world: &World) -> Client {
+    let grants = ["--grant", "authorization_code", "--grant", "refresh_token"];
+    let scopes = [
+        "--scope",
+        "curfew:account:read",
+        "--scope",
+        "curfew:account:write",
+    ];
+    let options = [&["--consent", "implicit"] as &[_], &grants, &scopes].concat();
+    world.add_client("own", "https://own.example.test/cb", &options)
+}
+
+fn read_token(world: &World) -> String {
+    let client = own_client(world);
+    let request = AuthorizationRequest::new(&client).scope("curfew:account:read");
+    let code = world.browser().obtain_code(&request);
+    Tokens::of(&world.redeem(&client, &code)).access
+}
 
 on_both_backends! {
     /// RFC 6750 §2.3, S21-11: a bearer token in a query is no credential anywhere.
@@ -34,6 +55,69 @@ on_both_backends! {
         for (name, value) in &browser.cookies {
             assert!(name.starts_with("__Host-curfew_"), "{name}");
             assert!(!value.contains("cfat_") && !value.contains("cfrt_") && !value.contains("cfac_"), "{name}");
+        }
+    }
+
+    /// RFC 6750 §2 and §3.1: without credentials only the challenge is told; a token in a query or a form is none.
+    fn s21_11_without_the_header_there_is_a_challenge_and_nothing_else(backend) {
+        let world = World::start(backend);
+        let token = read_token(&world);
+        for request in [
+            Request::get("/api/v1/me"),
+            Request::get(&format!("/api/v1/me?access_token={token}")),
+            Request::form("/api/v1/me/logout-everywhere", &[("access_token", &token)]),
+            Request::get("/api/v1/me").basic("own", "secret"),
+            Request::get("/api/v1/me").header("Cookie", &format!("access_token={token}")),
+        ] {
+            let answer = world.http().send(&request).expect(401);
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"curfew\""));
+            assert_eq!(answer.text(), "", "no error code without credentials (§3.1)");
+        }
+        world.http().send(&Request::get("/api/v1/me").header("Authorization", &format!("Bearer {token}"))).expect(200);
+    }
+
+    /// RFC 6750 §2: two ways at once are refused, even when both are right.
+    fn s21_11_two_ways_at_once_are_an_invalid_request(backend) {
+        let world = World::start(backend);
+        let token = read_token(&world);
+        let value = format!("Bearer {token}");
+        for request in [
+            Request::get(&format!("/api/v1/me?access_token={token}")),
+            Request::form("/api/v1/me/logout-everywhere", &[("access_token", &token)]),
+            Request::get("/api/v1/me").header("Authorization", &value),
+        ] {
+            let answer = world.http().send(&request.header("Authorization", &value));
+            let answer = answer.expect_error(400, "invalid_request");
+            let challenge = answer.header("www-authenticate").unwrap_or_default();
+            assert!(challenge.contains("error=\"invalid_request\""), "{answer:?}");
+        }
+    }
+
+    /// S21-12, RFC 9110 §11.1: the scheme's case does not matter.
+    fn s21_12_the_scheme_is_compared_without_case(backend) {
+        let world = World::start(backend);
+        let token = read_token(&world);
+        for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+            let value = format!("{scheme} {token}");
+            world.http().send(&Request::get("/api/v1/me").header("Authorization", &value)).expect(200);
+        }
+    }
+
+    /// RFC 6750 §3 and §3.1: a token that may not do this is told which scope would; a client's own token has no person.
+    fn rfc6750_a_token_without_the_scope_is_told_which_one_is_missing(backend) {
+        let world = World::start(backend);
+        let token = read_token(&world);
+        let robot = world.add_client("robot-own", "", &["--grant", "client_credentials", "--scope", "curfew:account:read"]);
+        let robots = world.http().client_credentials(&robot);
+        let mut cases = vec![("DELETE", "/api/v1/me/tokens", token, "curfew:account:write")];
+        if robots.status == 200 {
+            cases.push(("GET", "/api/v1/me", robots.member("access_token"), "curfew:account:read"));
+        }
+        for (method, path, token, scope) in cases {
+            let request = Request::new(method, path).header("Authorization", &format!("Bearer {token}"));
+            let answer = world.http().send(&request).expect_error(403, "insufficient_scope");
+            let challenge = answer.header("www-authenticate").unwrap_or_default();
+            assert!(challenge.contains(&format!("scope=\"{scope}\"")), "{answer:?}");
         }
     }
 }

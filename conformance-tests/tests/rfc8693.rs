@@ -89,6 +89,34 @@ impl Shop {
     }
 }
 
+/// A token that may approve devices, and the client of the devices.
+fn approving(world: &World) -> (Client, Client) {
+    let approver = world.add_client(
+        "approver",
+        "https://app.example.test/cb",
+        &[
+            "--grant",
+            "authorization_code",
+            "--consent",
+            "implicit",
+            "--scope",
+            "notes",
+            "--scope",
+            "curfew:devices:approve",
+        ],
+    );
+    let options = ["--public", "--grant", "device_code", "--scope", "notes"];
+    (approver, world.add_client("tv", "", &options))
+}
+
+fn decide(world: &World, token: &str, device: &Device, decision: &str) -> Response {
+    let body = serde_json::json!({ "user_code": device.user_code, "decision": decision });
+    let request = Request::new("POST", "/api/v1/device-decisions")
+        .header("Authorization", &format!("Bearer {token}"))
+        .body("application/json", body.to_string());
+    world.http().send(&request)
+}
+
 on_both_backends! {
     fn e08_a_service_exchanges_a_token_for_a_narrower_one_that_dies_with_it(backend) {
         let shop = Shop::open(Setup::new(backend));
@@ -263,37 +291,7 @@ on_both_backends! {
             }
         }
     }
-}
 
-/// A token that may approve devices, and the client of the devices.
-fn approving(world: &World) -> (Client, Client) {
-    let approver = world.add_client(
-        "approver",
-        "https://app.example.test/cb",
-        &[
-            "--grant",
-            "authorization_code",
-            "--consent",
-            "implicit",
-            "--scope",
-            "notes",
-            "--scope",
-            "curfew:devices:approve",
-        ],
-    );
-    let options = ["--public", "--grant", "device_code", "--scope", "notes"];
-    (approver, world.add_client("tv", "", &options))
-}
-
-fn decide(world: &World, token: &str, device: &Device, decision: &str) -> Response {
-    let body = serde_json::json!({ "user_code": device.user_code, "decision": decision });
-    let request = Request::new("POST", "/api/v1/device-decisions")
-        .header("Authorization", &format!("Bearer {token}"))
-        .body("application/json", body.to_string());
-    world.http().send(&request)
-}
-
-on_both_backends! {
     fn c15_a_token_approves_only_with_the_scope_that_is_made_for_it(backend) {
         let world = World::start(backend);
         let (approver, tv) = approving(&world);

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use conformance_tests::{
-    Backend, Cluster, MailServer, PASSWORD, Setup, World, binary, on_both_backends,
+    Backend, Cluster, MailServer, PASSWORD, Setup, Tokens, World, binary, on_both_backends,
 };
 
 fn free_address() -> String {
@@ -161,6 +161,36 @@ fn tls_is_served_from_pem_files() {
 }
 
 on_both_backends! {
+    /// Whoever was talked into approving a device finds out by mail, and undoes it there.
+    fn a_device_approval_is_mailed_and_the_link_undoes_it(backend) {
+        let mails = MailServer::start();
+        let setup = Setup::new(backend)
+            .env("CURFEW_MAIL_SMTP_URL", &mails.url())
+            .env("CURFEW_MAIL_FROM", "Curfew <no-reply@example.test>");
+        let world = World::with(setup);
+        let options = ["--public", "--grant", "device_code", "--grant", "refresh_token", "--scope", "notes", "--scope", "offline_access"];
+        let tv = world.add_client("tv", "", &options);
+        let device = world.http().start_device(&tv, &[("scope", "notes offline_access")]);
+        world.browser().approve_device(&device);
+        let tokens = Tokens::of(&world.http().poll(&device));
+        let mail = mails.next(Duration::from_secs(30));
+        assert_eq!(mail.recipients, ["ada@example.test"]);
+        assert!(mail.text.contains("tv") && mail.text.contains("127.0.0.1"), "{mail:?}");
+        let link = mail.text.lines().find(|line| line.contains("/account/undo?link="));
+        let link = link.unwrap_or_else(|| panic!("{mail:?}")).trim().to_owned();
+        // Looking at it changes nothing; a mail program may do so by itself.
+        let mut browser = world.browser();
+        let page = browser.get(&link).expect(200);
+        world.assert_alive(&tokens.access);
+        let answer = browser.submit(&page, &[]);
+        assert_eq!(answer.status, 303, "{answer:?}");
+        world.assert_dead(&tokens.access);
+        world.refresh(&tv, tokens.refresh()).expect_error(400, "invalid_grant");
+        let rows = world.run(&["audit", "search", "--event", "incident.reported", "--json"], "");
+        assert!(rows.contains("mailed_link"), "{rows}");
+        assert_ne!(world.browser().get(&link).status, 200, "the link is used up");
+    }
+
     /// An invitation is mailed where mail is configured, and its link sets the password once.
     fn an_invitation_is_mailed_and_sets_the_password(backend) {
         let mails = MailServer::start();

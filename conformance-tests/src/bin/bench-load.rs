@@ -53,9 +53,7 @@ enum Talk {
     Decided {
         device_code: String,
     },
-    Decide {
-        device_code: String,
-    },
+    Decide,
 }
 
 impl Kind {
@@ -75,13 +73,9 @@ impl Kind {
                 let (next, request) = match std::mem::take(talk) {
                     Talk::Start => {
                         let body = format!("client_id={client_id}");
-                        let device_code = String::new();
-                        (
-                            Talk::Decide { device_code },
-                            form("/device_authorization", &body),
-                        )
+                        (Talk::Decide, form("/device_authorization", &body))
                     }
-                    Talk::Decide { .. } => {
+                    Talk::Decide => {
                         let (device_code, user_code) =
                             (member(answer, "device_code")?, member(answer, "user_code")?);
                         let body = json!({ "user_code": user_code, "decision": "approve" });

@@ -18,7 +18,7 @@ use curfew_store::{StoreError, Write};
 
 use crate::login::find;
 use crate::pages::{ForgotError, ForgotPage, LinkSentPage};
-use crate::visit::{Expired, Halt, check_form, language, posted, retry_after, visit, with_cookie};
+use crate::visit::{Expired, Halt, check_form, posted, retry_after, visit, with_cookie};
 use curfew_http::guess::Guess;
 
 pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
@@ -63,7 +63,7 @@ async fn submit(
     let request = LinkRequest {
         realm: at.realm.clone(),
         typed: typed.to_owned(),
-        language: language(&at),
+        language: at.language(),
         origin,
         edge,
     };

@@ -5,6 +5,7 @@
 //! for the default tenant and under `/t/{tenant}` for the others.
 
 mod account;
+pub mod api;
 mod asking;
 mod assets;
 mod bootstrap;
@@ -95,7 +96,8 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .head(assets::logo),
     )
     .service(shown("/health").get(health::health).head(health::health))
-    .service(shown("/ready").get(health::ready).head(health::ready));
+    .service(shown("/ready").get(health::ready).head(health::ready))
+    .configure(api::routes);
 }
 
 /// The pages on which people see what they hold, and end it. What a form is posted to has a path of its own.

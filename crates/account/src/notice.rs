@@ -6,8 +6,6 @@ use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
 use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
 
-use crate::visit::language;
-
 /// Written before the transaction, queued in it.
 pub(crate) struct ChangeNotice {
     text: MailText,
@@ -26,7 +24,7 @@ impl ChangeNotice {
             lasts: None,
         };
         let kind = MailKind::PasswordChanged;
-        let text = mail_texts::write(&at.edge.pages, &language(at), kind, facts);
+        let text = mail_texts::write(&at.edge.pages, &at.language(), kind, facts);
         Some(Self {
             text,
             rules: at.edge.lifetimes,

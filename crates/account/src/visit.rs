@@ -2,12 +2,12 @@
 
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, COOKIE};
+use actix_web::http::header::{ACCEPT, COOKIE};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::body::{RawForm, refused};
 use curfew_http::csrf::{self, FormOwner, FormRefusal};
-use curfew_http::pages::{ErrorKind, Language};
+use curfew_http::pages::ErrorKind;
 use curfew_http::password::HashFailure;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, SignedIn};
@@ -196,16 +196,6 @@ pub(crate) fn check_form(
         Err(FormRefusal::Expired) => Ok(Err(Expired)),
         Err(FormRefusal::Foreign) => Err(Halt::Foreign),
     }
-}
-
-/// The language of the visitor, for mails.
-pub(crate) fn language(at: &PageContext<'_>) -> Language {
-    let accepted = at
-        .request
-        .headers()
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    at.edge.pages.language(accepted)
 }
 
 /// Fewest characters of a password, for the pages that ask for one.

@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue,
-    LOCATION, PRAGMA, RETRY_AFTER,
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, PRAGMA,
+    RETRY_AFTER,
 };
 use curfew_protocol::Lifetime;
 use serde::Serialize;
@@ -86,12 +86,7 @@ pub fn page_with<T: Serialize>(
     (template, model): (&str, &T),
     policy: &PagePolicy,
 ) -> HttpResponse {
-    let accepted = at
-        .request
-        .headers()
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    let language = at.edge.pages.language(accepted);
+    let language = at.language();
     let html = match at.edge.pages.render(template, &language, model) {
         Ok(html) => html,
         Err(error) => {

@@ -15,6 +15,8 @@ use curfew_protocol::{
     Lifetime, OwnScope, ParsedToken, ScopeSet, TenantId, Timestamp, TokenId, TokenKind, UserId,
 };
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_store::last_uses::{Use, Used};
+use curfew_store::nodes::NodeUser;
 use curfew_store::tokens::TokenChain;
 use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
@@ -82,9 +84,10 @@ impl BearerUser {
     }
 }
 
-/// The token once more, inside a transaction: `None` when it died since.
+/// The token once more, inside a transaction, and held until its end: `None` when it died since.
 pub fn alive_again(write: &mut Write<'_>, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
     let now = write.now();
+    write.token_hold(id)?;
     Ok(write
         .token_chain(id)?
         .filter(|token| token.judge(now).is_ok()))
@@ -139,6 +142,9 @@ pub async fn authenticate(
     };
     if !matches!(allowed, Err(Refusal::TooMany(_))) {
         call.write_down(&found, allowed.is_ok()).await?;
+    }
+    if allowed.is_ok() {
+        call.note_use(&found);
     }
     Ok(allowed?)
 }
@@ -222,6 +228,7 @@ struct Found {
     /// `None`: a client's own, or of a person who is no more.
     user: Option<User>,
     expires_at: Timestamp,
+    now: Timestamp,
 }
 
 impl Call<'_> {
@@ -262,6 +269,7 @@ impl Call<'_> {
             token,
             user,
             expires_at: alive.expires_at(),
+            now,
         }))
     }
 
@@ -316,6 +324,16 @@ impl Call<'_> {
             .spend(&self.edge.store, bucket, rates.api_calls)
             .await?;
         Ok(spent.map_err(Refusal::TooMany))
+    }
+
+    fn note_use(&self, found: &Found) {
+        let user = found.token.node.user.as_ref();
+        self.edge.uses.record(Use::by_holder(
+            Used::Token(found.token.id),
+            found.now,
+            user.map(NodeUser::seen),
+            self.origin.ip.clone(),
+        ));
     }
 
     async fn write_down(&self, found: &Found, allowed: bool) -> Result<(), StoreError> {

@@ -6,7 +6,9 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use curfew_protocol::wire::ErrorResponse;
 use curfew_protocol::{ErrorCode, Lifetime, OAuthError, OwnScope};
@@ -15,7 +17,7 @@ use curfew_store::StoreError;
 use crate::answer;
 use crate::edge::Edge;
 use crate::origin::request_id;
-use crate::pages::{ErrorKind, ErrorPage};
+use crate::pages::{ErrorKind, ErrorPage, Language};
 use crate::realm::Realm;
 
 /// Seconds after which a caller may try again when a dependency failed.
@@ -286,6 +288,18 @@ pub struct PageContext<'a> {
     pub edge: &'a Edge,
     pub realm: &'a Realm,
     pub request: &'a HttpRequest,
+}
+
+impl PageContext<'_> {
+    /// The language of the visitor.
+    pub fn language(&self) -> Language {
+        let accepted = self
+            .request
+            .headers()
+            .get(ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok());
+        self.edge.pages.language(accepted)
+    }
 }
 
 /// 405 for a path that exists, with the methods it has.

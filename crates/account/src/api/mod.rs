@@ -26,10 +26,11 @@ use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::bearer::{self, BearerUser};
 use curfew_http::problem::method_not_allowed;
-use curfew_http::{Edge, Problem, Realm, answer, origin};
-use curfew_protocol::OwnScope;
+use curfew_http::{Edge, Problem, Realm, answer, body, origin};
+use curfew_protocol::{ErrorCode, OAuthError, OwnScope};
 use curfew_store::audit::Origin;
 use curfew_store::{Read, StoreError, Write};
+use serde::de::DeserializeOwned;
 
 use crate::holdings::{Actor, HoldingRefusal, Outcome};
 
@@ -104,7 +105,8 @@ pub(crate) struct Call {
     edge: Data<Edge>,
     realm: Realm,
     request: HttpRequest,
-    payload: Payload,
+    /// Until it is read.
+    payload: Option<Payload>,
     caller: BearerUser,
 }
 
@@ -125,7 +127,7 @@ where
         edge,
         realm,
         request,
-        payload,
+        payload: Some(payload),
         caller,
     })
     .await
@@ -136,6 +138,16 @@ impl Call {
     fn part(&self, name: &str) -> String {
         let part = self.request.match_info().get(name);
         part.unwrap_or_default().to_owned()
+    }
+
+    /// The body; `members` tells what it is made of.
+    async fn body<T: DeserializeOwned>(&mut self, members: &'static str) -> Result<T, Problem> {
+        let payload = self.payload.take();
+        let payload = payload.ok_or(Problem::oauth(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "the body was read before",
+        )))?;
+        Ok(body::json(&self.request, payload, members).await?)
     }
 
     fn origin(&self) -> Origin {

@@ -37,7 +37,11 @@ impl Page {
     }
 
     /// The wanted items, newest first, and where the next page begins. Ids have one length and sort as they were made.
-    pub(super) fn cut<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+    pub(super) fn cut<T>(
+        &self,
+        mut items: Vec<T>,
+        id: impl Fn(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
         items.sort_by_cached_key(|item| std::cmp::Reverse(id(item)));
         if let Some(before) = &self.before {
             items.retain(|item| id(item) < *before);
@@ -65,7 +69,10 @@ mod tests {
         page.before = next;
         let without = all.into_iter().filter(|n| *n != 16).collect();
         let (second, next) = page.cut(without, u32::to_string);
-        assert_eq!((second, next.as_deref()), (vec![15, 14, 13, 12], Some("12")));
+        assert_eq!(
+            (second, next.as_deref()),
+            (vec![15, 14, 13, 12], Some("12"))
+        );
         page.before = next;
         let (last, next) = page.cut((10..16).collect(), u32::to_string);
         assert_eq!((last, next), (vec![11, 10], None));

@@ -1,7 +1,7 @@
 //! One's tokens.
 
 use actix_web::HttpResponse;
-use curfew_http::{Problem, answer, body};
+use curfew_http::{Problem, answer};
 use curfew_protocol::{Audiences, ErrorCode, Lifetime, OAuthError, OwnScope, ScopeSet};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -89,8 +89,7 @@ const MEMBERS: &str = "the body is an object of name (text), scopes (list of tex
     ),
 )]
 pub(super) async fn make(mut call: Call) -> Result<HttpResponse, Problem> {
-    let payload = std::mem::replace(&mut call.payload, actix_web::dev::Payload::None.into());
-    let wanted: NewToken = body::json(&call.request, payload, MEMBERS).await?;
+    let wanted: NewToken = call.body(MEMBERS).await?;
     let wish = wanted.wish()?;
     let rules = call.edge.lifetimes;
     let made = call
@@ -155,7 +154,9 @@ impl From<MakeRefusal> for Problem {
 pub(super) async fn show(call: Call) -> Result<HttpResponse, Problem> {
     let (user, id) = (call.caller.user_id(), call.part("id"));
     let asked = id.clone();
-    let tree = call.read(move |read| holdings::tree(read, user, &asked)).await?;
+    let tree = call
+        .read(move |read| holdings::tree(read, user, &asked))
+        .await?;
     let tree = tree.ok_or(HoldingRefusal::NotFound)?;
     Ok(answer::json(&Tree {
         id,

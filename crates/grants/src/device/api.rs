@@ -49,7 +49,7 @@ pub(crate) async fn post(
     let device = find(&at, &caller, &wanted.user_code).await?;
     let by = Approver::Token(caller.token_id());
     let decided = match wanted.decision {
-        Word::Approve => decide::approve(&at, by, device).await?,
+        Word::Approve => decide::approve(&at, (by, caller.username()), device).await?,
         Word::Deny => decide::deny(&at, by, device).await?,
     };
     answer(decided)

@@ -7,6 +7,8 @@
 //!    then never wider nor longer than that token (C01, C14).
 //! 5. A lifetime that was asked and cannot be had is refused, not cut; the device hears `access_denied` (C02, C05).
 
+use curfew_http::mail_texts::DeviceFacts;
+use curfew_http::notice::DeviceNotice;
 use curfew_http::origin;
 use curfew_http::problem::PageContext;
 use curfew_policy::lifetime::{
@@ -102,13 +104,14 @@ impl DecisionRefusal {
     }
 }
 
-/// Approves the device.
+/// Approves the device. The person, whose name the mail speaks to, is told of it where mail is sent.
 pub(super) async fn approve(
     at: &PageContext<'_>,
-    by: Approver,
+    (by, username): (Approver, &str),
     device: DeviceCodeId,
 ) -> Result<Decided, StoreError> {
-    let deciding = Deciding::new(at, by, device);
+    let mut deciding = Deciding::new(at, by, device);
+    deciding.notice = notice(at, username, device).await?;
     let decided = at
         .edge
         .store
@@ -136,6 +139,33 @@ pub(super) async fn deny(
     Ok(decided)
 }
 
+/// The mail, written before the transaction that queues it.
+async fn notice(
+    at: &PageContext<'_>,
+    username: &str,
+    device: DeviceCodeId,
+) -> Result<Option<DeviceNotice>, StoreError> {
+    if at.edge.mailer.is_none() {
+        return Ok(None);
+    }
+    let found = at.edge.store.read(move |read| {
+        let Some((code, request)) = read.device_request(device)? else {
+            return Ok(None);
+        };
+        let client = read.client(code.client)?;
+        Ok(client.map(|client| (client.registration.name, request, read.now())))
+    });
+    Ok(found.await?.and_then(|(client, request, now)| {
+        let facts = DeviceFacts {
+            client: &client,
+            at: now,
+            ip: request.ip.as_deref(),
+            user_agent: request.user_agent.as_deref(),
+        };
+        DeviceNotice::of(at.edge, at.realm, &at.language(), (username, facts))
+    }))
+}
+
 fn count(decided: Decided) {
     let outcome = match decided {
         Decided::Approved => "approved",
@@ -154,6 +184,8 @@ struct Deciding {
     rules: LifetimeRules,
     origin: Origin,
     same_address: bool,
+    /// `None`: this server sends no mail.
+    notice: Option<DeviceNotice>,
 }
 
 /// Whoever approves, as it is now: the chain that it hangs on, its end, and what it may pass on.
@@ -175,6 +207,7 @@ impl Deciding {
             rules: at.edge.lifetimes,
             origin: origin::of(at.request, at.edge),
             same_address: at.edge.device_same_address,
+            notice: None,
         }
     }
 
@@ -281,6 +314,9 @@ impl Deciding {
             return Ok(Err(DecisionRefusal::Changed));
         }
         write.device_code_approve(code.id, (approval, end))?;
+        if let Some(notice) = &self.notice {
+            notice.queue(write, standing.user, approval)?;
+        }
         write.audit(&AuditEntry {
             node_id: Some(approval),
             expires_at: Some(end.timestamp()),

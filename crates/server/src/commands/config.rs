@@ -18,6 +18,8 @@ pub(crate) enum ConfigCommand {
     Errors,
     /// Print every lifetime as Markdown
     Lifetimes,
+    /// Print the description of the API (OpenAPI)
+    Openapi,
 }
 
 pub(crate) fn run(command: &ConfigCommand, global: &Global) -> Result<(), Failure> {
@@ -33,6 +35,9 @@ pub(crate) fn run(command: &ConfigCommand, global: &Global) -> Result<(), Failur
         ConfigCommand::Reference => line(reference::configuration().trim_end()),
         ConfigCommand::Errors => line(reference::errors().trim_end()),
         ConfigCommand::Lifetimes => line(reference::lifetimes().trim_end()),
+        ConfigCommand::Openapi => {
+            Output { json: true }.value(&curfew_account::api::document(), String::new);
+        }
     }
     Ok(())
 }

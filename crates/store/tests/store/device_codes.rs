@@ -11,7 +11,7 @@ use curfew_store::device_codes::{DeviceRequest, MintedDeviceCode, NewDeviceCode}
 use curfew_store::{StoreError, SystemEntropy, Write};
 
 use crate::on_both_backends;
-use crate::support::{START, TestStore};
+use crate::support::START;
 
 fn insert(
     write: &mut Write<'_>,

@@ -70,16 +70,16 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let any = || 0_usize..64;
+    let one = || 0_usize..64;
     prop_oneof![
         2 => Just(Step::SignIn),
-        4 => (any(), 0..CLIENTS, any::<bool>()).prop_map(|(session, client, bound)| Step::Approve { session, client, bound }),
-        4 => any().prop_map(|approval| Step::Found { approval }),
-        6 => any().prop_map(|node| Step::Mint { node }),
-        2 => any().prop_map(|session| Step::MakePersonal { session }),
-        8 => (any(), 0..CLIENTS, 0_u8..3).prop_map(|(token, client, kind)| Step::Derive { token, client, kind }),
-        2 => any().prop_map(|node| Step::EndNode { node }),
-        2 => any().prop_map(|token| Step::EndToken { token }),
+        4 => (one(), 0..CLIENTS, any::<bool>()).prop_map(|(session, client, bound)| Step::Approve { session, client, bound }),
+        4 => one().prop_map(|approval| Step::Found { approval }),
+        6 => one().prop_map(|node| Step::Mint { node }),
+        2 => one().prop_map(|session| Step::MakePersonal { session }),
+        8 => (one(), 0..CLIENTS, 0_u8..3).prop_map(|(token, client, kind)| Step::Derive { token, client, kind }),
+        2 => one().prop_map(|node| Step::EndNode { node }),
+        2 => one().prop_map(|token| Step::EndToken { token }),
         1 => (0..CLIENTS, any::<bool>()).prop_map(|(client, disable)| Step::Client { client, disable }),
         1 => Just(Step::LogOutEverywhere),
         1 => Just(Step::SuspendAndBack),
@@ -272,7 +272,6 @@ impl<'t> History<'t> {
                     let session = NewSession {
                         birth,
                         expires_at,
-                        idle_at: expires_at.timestamp(),
                         idle_lifetime: Lifetime::from_seconds(86_400),
                         ip: String::new(),
                         user_agent: String::new(),
