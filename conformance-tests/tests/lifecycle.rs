@@ -351,7 +351,7 @@ on_both_backends! {
         let world = World::start(backend);
         let options = ["--grant", "authorization_code", "--scope", "notes", "--resource", "api"];
         world.add_client("many", "https://app.example.test/cb", &options);
-        let fill = ["bench-fill", "--tokens", "5000", "--client", "many", "--user", "ada", "--sample", "5", "--json"];
+        let fill = ["bench-fill", "--tokens", "5000", "--client", "many", "--user", "ada", "--sample", "5"];
         let filled = world.cli(&fill);
         let tokens: Vec<String> = filled["tokens"].as_array().expect("a sample").iter().map(|token| token.as_str().expect("text").to_owned()).collect();
         for token in &tokens {

@@ -108,12 +108,12 @@ on_both_backends! {
         let world = World::start(backend);
         let token = read_token(&world);
         let robot = world.add_client("robot-own", "", &["--grant", "client_credentials", "--scope", "curfew:account:read"]);
-        let robots = world.http().client_credentials(&robot);
-        let mut cases = vec![("DELETE", "/api/v1/me/tokens", token, "curfew:account:write")];
-        if robots.status == 200 {
-            cases.push(("GET", "/api/v1/me", robots.member("access_token"), "curfew:account:read"));
-        }
-        for (method, path, token, scope) in cases {
+        let fields = [("grant_type", "client_credentials"), ("scope", "curfew:account:read")];
+        let robots = world.http().token(&robot, &fields).expect(200).member("access_token");
+        for (method, path, token, scope) in [
+            ("DELETE", "/api/v1/me/tokens", token, "curfew:account:write"),
+            ("GET", "/api/v1/me", robots, "curfew:account:read"),
+        ] {
             let request = Request::new(method, path).header("Authorization", &format!("Bearer {token}"));
             let answer = world.http().send(&request).expect_error(403, "insufficient_scope");
             let challenge = answer.header("www-authenticate").unwrap_or_default();

@@ -8,7 +8,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use conformance_tests::{
-    Backend, Cluster, MailServer, PASSWORD, Setup, Tokens, World, binary, on_both_backends,
+    Backend, Browser, Cluster, Http, MailServer, PASSWORD, Setup, Tokens, World, binary, html,
+    on_both_backends,
 };
 
 fn free_address() -> String {
@@ -61,6 +62,8 @@ fn the_demo_prints_lines_that_work() {
     let page = shell(&format!("curl -sf --noproxy '*' http://{client}/"));
     assert!(page.contains("<html"), "{page}");
 
+    the_demos_device(&guide, &listen);
+
     let operator = block(from("export CURFEW_CONFIG="), 3);
     let told = shell(&operator);
     assert!(told.contains("alice"), "{told}");
@@ -77,6 +80,68 @@ fn the_demo_prints_lines_that_work() {
     assert!(asked.expect("kill runs").success());
     assert_eq!(demo.wait().expect("it ends").code(), Some(0));
     assert!(!Path::new(&config).exists(), "its folder went with it");
+}
+
+/// The demo's third part: one line starts a device, a person approves it, the account page shows where its token comes from, and "this
+/// was not me" kills it at once.
+fn the_demos_device(guide: &[String], listen: &str) {
+    let at = guide.iter().rposition(|line| line.starts_with("TOKEN="));
+    let at = at.unwrap_or_else(|| panic!("{guide:#?}"));
+    let password = guide
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("password"));
+    let password = password.expect("the person's password").trim().to_owned();
+    let (login, ask) = (&guide[at], &guide[at + 1]);
+    let mut asking = Command::new("sh")
+        .args(["-ec", &format!("{login}\necho $TOKEN\n{ask}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sh runs");
+    let link = BufReader::new(asking.stderr.take().expect("its words"))
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains("/device?user_code="));
+    let link = link.expect("the link is printed").trim().to_owned();
+    let address = listen.parse().expect("an address");
+    let issuer = format!("http://{listen}");
+    let http = Http {
+        address,
+        host: listen.to_owned(),
+    };
+    let mut browser = Browser::new(http, &issuer);
+    assert_eq!(browser.sign_in("alice", &password).status, 303);
+    let page = browser.get(&link).expect(200);
+    let to = browser.submit(&page, &[]);
+    let page = browser.get(&to.location().expect("the decision").to_owned());
+    let done = browser.submit(&page, &[("decision", "approve")]);
+    assert!(
+        done.location().is_some_and(|to| to.ends_with("=approved")),
+        "{done:?}"
+    );
+    let told = text(&asking.wait_with_output().expect("it ends"));
+    let (token, answer) = told.split_once('\n').expect("a token and an answer");
+    assert!(answer.contains("\"active\":true"), "{told}");
+
+    let tokens = browser.get("/account/tokens").expect(200).text();
+    let chain = tokens.split("/account/tokens/").find(|rest| {
+        let id = rest.split('"').next().unwrap_or_default();
+        id.len() == 22
+    });
+    let id = chain.and_then(|rest| rest.get(..22)).expect("a token");
+    let chain = browser.get(&format!("/account/tokens/{id}")).expect(200);
+    assert!(chain.text().contains("Demo device"), "{chain:?}");
+    let account = browser.get("/account").expect(200).text();
+    let button = account.find("device-disown-").expect("the button");
+    let approval = &account[button + "device-disown-".len()..][..22];
+    let csrf = html::inputs(&account)
+        .into_iter()
+        .find(|(name, _)| name == "csrf");
+    let fields = [("id", approval), ("csrf", &csrf.expect("a form token").1)];
+    assert_eq!(browser.post("/account/devices/disown", &fields).status, 303);
+    let dead = shell(&format!("TOKEN={token}\n{ask}"));
+    assert_eq!(dead.trim(), "{\"active\":false}");
 }
 
 /// A certificate of its own for 127.0.0.1.

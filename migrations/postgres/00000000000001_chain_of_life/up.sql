@@ -470,7 +470,9 @@ CREATE TABLE audit_links (
     seen_links BYTEA NOT NULL CHECK (length(seen_links) % 56 = 0),
     digest BYTEA NOT NULL CHECK (length(digest) = 32),
     PRIMARY KEY (chain_id, sequence)
-);
+) WITH (toast_tuple_target = 8160);
+-- Tags cannot be compressed, so nobody is to try; and they stay in the row where it has room.
+ALTER TABLE audit_links ALTER COLUMN row_tags SET STORAGE EXTERNAL;
 
 INSERT INTO tenants (id, slug, name, status, epoch, era, device_flow, created_at) VALUES ('\x00000000000000000000000000000000', 'default', 'Curfew', 1, 1, 1, TRUE, 0);
 INSERT INTO limit_eras (tenant_id, era) VALUES ('\x00000000000000000000000000000000', 1);

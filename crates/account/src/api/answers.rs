@@ -43,6 +43,7 @@ pub(super) struct Session {
     /// When it ends unless it is used
     pub(super) idle_at: i64,
     pub(super) expires_at: i64,
+    pub(super) last_used_at: Option<i64>,
     pub(super) ip: String,
     pub(super) user_agent: String,
 }

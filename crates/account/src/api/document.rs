@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, Server};
 use utoipa::{Modify, OpenApi};
 
-use super::{applications, me, sessions, tokens, users};
+use super::{applications, elsewhere, me, sessions, tokens, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,12 +19,13 @@ use super::{applications, me, sessions, tokens, users};
     ),
     paths(
         me::show, me::logout_everywhere, sessions::list, sessions::end, applications::list, applications::withdraw,
-        tokens::list, tokens::make, tokens::end_all, tokens::show, tokens::end, users::logout_everywhere,
+        tokens::list, tokens::make, tokens::end_all, tokens::show, tokens::end, users::logout_everywhere, elsewhere::device_decisions,
     ),
     modifiers(&Bearer),
     tags(
         (name = "account", description = "Profile, sessions and applications"),
         (name = "tokens", description = "Tokens"),
+        (name = "devices", description = "Devices that wait for an approval (RFC 8628)"),
         (name = "users", description = "For administrators of the tenant"),
     ),
 )]

@@ -38,7 +38,7 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Problem> {
     }))
 }
 
-/// Ends all sessions and tokens of the person, this one too (D03, D04).
+/// Ends all sessions and tokens of the person, this one too.
 #[utoipa::path(
     post, path = "/api/v1/me/logout-everywhere", tag = "account",
     security(("bearer" = ["curfew:account:write"])),

@@ -12,6 +12,7 @@
 mod answers;
 mod applications;
 mod document;
+mod elsewhere;
 mod me;
 mod paging;
 mod sessions;
@@ -41,7 +42,7 @@ macro_rules! resources {
         /// Every operation: method, path, and the scope it takes.
         #[cfg(test)]
         const OPERATIONS: &[(&str, &str, OwnScope)] =
-            &[$($((stringify!($method), concat!("/api/v1", $path), OwnScope::$scope),)*)*];
+            &[$($((stringify!($method), $path, OwnScope::$scope),)*)*];
 
         /// Registers the API, relative to the tenant.
         pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -52,7 +53,7 @@ macro_rules! resources {
             );
             $({
                 let allowed = [$(stringify!($method)),*].join(", ").to_uppercase();
-                let resource = web::resource(concat!("/api/v1", $path));
+                let resource = web::resource($path);
                 $(let resource = resource.route(web::$method().to(
                     |edge: Data<Edge>, request: HttpRequest, payload: Payload| {
                         answered((edge, request, payload), OwnScope::$scope, $handler)
@@ -68,34 +69,34 @@ macro_rules! resources {
 }
 
 resources! {
-    "/me" {
+    "/api/v1/me" {
         get AccountRead me::show,
     }
-    "/me/logout-everywhere" {
+    "/api/v1/me/logout-everywhere" {
         post AccountWrite me::logout_everywhere,
     }
-    "/me/sessions" {
+    "/api/v1/me/sessions" {
         get AccountRead sessions::list,
     }
-    "/me/sessions/{id}" {
+    "/api/v1/me/sessions/{id}" {
         delete AccountWrite sessions::end,
     }
-    "/me/applications" {
+    "/api/v1/me/applications" {
         get AccountRead applications::list,
     }
-    "/me/applications/{client_id}" {
+    "/api/v1/me/applications/{client_id}" {
         delete AccountWrite applications::withdraw,
     }
-    "/me/tokens" {
+    "/api/v1/me/tokens" {
         get AccountRead tokens::list,
         post CreateTokens tokens::make,
         delete AccountWrite tokens::end_all,
     }
-    "/me/tokens/{id}" {
+    "/api/v1/me/tokens/{id}" {
         get AccountRead tokens::show,
         delete AccountWrite tokens::end,
     }
-    "/users/{user}/logout-everywhere" {
+    "/api/v1/users/{user}/logout-everywhere" {
         post EndUsers users::logout_everywhere,
     }
 }

@@ -41,13 +41,14 @@ impl From<SessionListing> for Session {
             authenticated_at: session.authenticated_at.seconds(),
             idle_at: session.idle_at.seconds(),
             expires_at: session.expires_at.seconds(),
+            last_used_at: session.last_used_at.map(|at| at.seconds()),
             ip: session.ip,
             user_agent: session.user_agent,
         }
     }
 }
 
-/// Ends one session, with everything bound to it (D05).
+/// Ends one session, with everything bound to it.
 #[utoipa::path(
     delete, path = "/api/v1/me/sessions/{id}", tag = "account",
     security(("bearer" = ["curfew:account:write"])),

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::{OPERATIONS, document};
 
+/// What another crate answers.
+const ELSEWHERE: &str = "/api/v1/device-decisions";
+
 /// Method, path and scope of everything that the description tells of.
 fn described() -> BTreeSet<(String, String, String)> {
     let document = serde_json::to_value(document()).unwrap();
@@ -32,5 +35,7 @@ fn every_route_is_described_with_its_scope_and_nothing_else_is() {
             ((*method).to_owned(), (*path).to_owned(), scope)
         })
         .collect();
-    assert_eq!(described(), registered);
+    let mut described = described();
+    described.retain(|(_, path, _)| path != ELSEWHERE);
+    assert_eq!(described, registered);
 }

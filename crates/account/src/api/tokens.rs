@@ -11,7 +11,7 @@ use super::paging::Page;
 use super::{Call, created, done};
 use crate::holdings::{self, HeldToken, HoldingRefusal, MakeRefusal, OwnTreeRow, Wish};
 
-/// The living tokens, newest first (C37).
+/// The living tokens, newest first.
 #[utoipa::path(
     get, path = "/api/v1/me/tokens", tag = "tokens",
     security(("bearer" = ["curfew:account:read"])),
@@ -76,7 +76,7 @@ pub(super) struct NewToken {
 const MEMBERS: &str = "the body is an object of name (text), scopes (list of texts) and, if wanted, requested_token_lifetime \
                        (seconds), each once, and nothing else";
 
-/// Makes a personal access token below the one that asks: it dies with it, ends no later and may do no more (C14).
+/// Makes a personal access token below the one that asks: it dies with it, ends no later and may do no more.
 #[utoipa::path(
     post, path = "/api/v1/me/tokens", tag = "tokens",
     security(("bearer" = ["curfew:tokens:create"])),

@@ -90,6 +90,21 @@ struct TokenList {
 }
 
 impl TokenList {
+    /// When each was last used, as far as the store was told; of a refresh family its rotation tells besides.
+    fn last_uses(&mut self, read: &mut Read<'_>) -> Result<(), StoreError> {
+        let used = |item: &HeldToken| match item.id {
+            HeldId::Token(id) => Used::Token(id),
+            HeldId::Node(id) => Used::Node(id),
+        };
+        let asked: Vec<Used> = self.items.iter().map(used).collect();
+        let uses = read.last_uses(&asked)?;
+        for item in &mut self.items {
+            let told = uses.get(&used(item)).map(|last| last.used_at);
+            item.last_used_at = item.last_used_at.max(told);
+        }
+        Ok(())
+    }
+
     fn personal(&mut self, read: &mut Read<'_>, node: &NodeChain) -> Result<(), StoreError> {
         let name = read.personal_access_token_name(node.id)?;
         for token in read.tokens_latest(node, 1)? {

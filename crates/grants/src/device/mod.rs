@@ -2,7 +2,7 @@
 //!
 //! * [`authorization`]: the device asks, and gets a code for itself and one for the person.
 //! * [`entry`]: the signed-in person types that code. Guesses are counted before they are answered.
-//! * [`confirm`]: the page names the client, the code, what it asks for, and where both sides are; [`decide`] writes the decision.
+//! * [`confirm`]: the page names the client, the code, what it asks for, and where both sides are; [`decide`] and [`decision`] write the decision.
 //! * The device polls at the token endpoint (`token/device_code.rs`), which looks at everything once more.
 //! * [`api`]: the same decision by a token that was made for it.
 //! * [`qr`]: the complete link as a picture, for devices that show one.
@@ -14,6 +14,7 @@ pub(crate) mod api;
 pub(crate) mod authorization;
 pub(crate) mod confirm;
 mod decide;
+mod decision;
 pub(crate) mod entry;
 mod page;
 pub(crate) mod qr;

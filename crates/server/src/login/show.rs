@@ -15,9 +15,10 @@ pub(super) fn instructions(code: &Code, with_qr: bool) -> String {
     let picture = complete
         .filter(|_| with_qr)
         .and_then(|link| qr(link.as_str()))
-        .map_or_else(String::new, |picture| {
-            format!("\n{picture}\n\nThe picture holds the link with the code in it.\n")
-        });
+        .map(|picture| format!("\n{picture}\n\nThe picture holds the link with the code in it.\n"));
+    let filled_in =
+        || complete.map(|link| format!("\nor open it with the code filled in:\n\n  {link}\n"));
+    let picture = picture.or_else(filled_in).unwrap_or_default();
     format!(
         "Open this page, on any device:\n\n  {}\n\nand enter this code:\n\n  {}\n{picture}\n\
          Approve it only if the page shows the same code. The code is good for {} minutes.",

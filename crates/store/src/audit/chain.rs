@@ -6,7 +6,7 @@
 //! 1. The first audit row of a transaction gives the transaction its place: the next link of the connection's chain, or the first
 //!    link of a new one. When the chain is new, and about once a minute after that, the newest links of other chains are looked up.
 //! 2. Each row gets a keyed tag over all its columns, its place among them.
-//! 3. Before the commit one link is inserted. Its digest covers the link before it, the ids and tags of the rows, and the links of other
+//! 3. With the commit one link is inserted. Its digest covers the link before it, the ids and tags of the rows, and the links of other
 //!    chains that were seen: those just looked up, and the one that this process committed last.
 //! 4. After the commit the link is what the next one continues. Where the outcome is not known, connection and chain are given up.
 //!
@@ -14,14 +14,15 @@
 //! must take away all that was written later, too (`proof.rs`).
 
 use curfew_protocol::{AuditChainId, AuditId, Digest, Timestamp};
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
 use crate::AnyConnection;
-use crate::audit::link::{LinkFacts, LinkName, LinkPlace, RowFacts};
+use crate::audit::link::{LinkFacts, LinkName, LinkPlace, RowFacts, hex};
 use crate::context::Shared;
 use crate::db::Db;
 use crate::error::StoreError;
-use crate::keys::ServerKeys;
+use crate::keys::{KeyId, ServerKeys};
 use crate::on;
 use crate::schema::{audit, audit_links};
 
@@ -52,13 +53,9 @@ impl Writing {
 
     /// Seals the audit rows of the transaction and commits. After an error the connection must not be used again.
     pub(crate) fn commit(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        // A link that cannot be written refuses the transaction, and whoever planted a link in our place is no unique rule.
-        self.trail
-            .seal(&mut self.connection, shared)
-            .map_err(StoreError::Commit)?;
-        self.connection
-            .batch("COMMIT")
-            .map_err(StoreError::Commit)?;
+        let link = self.trail.seal(shared);
+        // A link that cannot be written refuses the transaction, and one that was planted in our place is no unique rule of a caller.
+        commit(&mut self.connection, link.as_ref()).map_err(StoreError::Commit)?;
         self.trail.committed(shared);
         Ok(())
     }
@@ -85,6 +82,55 @@ struct Batch {
     /// What was found when the transaction looked for other chains.
     looked: Option<(Timestamp, Vec<LinkName>)>,
     sealed: Option<LinkName>,
+}
+
+/// A link to insert.
+struct SealedLink {
+    name: LinkName,
+    key_id: KeyId,
+    created_at: Timestamp,
+    row_tags: Vec<u8>,
+    seen_links: Vec<u8>,
+}
+
+/// Inserts the link and commits.
+fn commit(
+    connection: &mut AnyConnection,
+    link: Option<&SealedLink>,
+) -> Result<(), diesel::result::Error> {
+    match (connection, link) {
+        (connection, None) => connection.batch("COMMIT"),
+        (AnyConnection::Sqlite(c), Some(link)) => {
+            let LinkPlace { chain_id, sequence } = link.name.place;
+            diesel::insert_into(audit_links::table)
+                .values((
+                    audit_links::chain_id.eq(Db(chain_id)),
+                    audit_links::sequence.eq(sequence),
+                    audit_links::key_id.eq(link.key_id),
+                    audit_links::created_at.eq(Db(link.created_at)),
+                    audit_links::row_tags.eq(&link.row_tags),
+                    audit_links::seen_links.eq(&link.seen_links),
+                    audit_links::digest.eq(Db(link.name.digest)),
+                ))
+                .execute(c)?;
+            c.batch_execute("COMMIT")
+        }
+        // One trip to the database for both. Everything in the text is a number or hexadecimal digits of ours; where the first
+        // statement fails, the second is not run.
+        (AnyConnection::Postgres(c), Some(link)) => {
+            let LinkPlace { chain_id, sequence } = link.name.place;
+            c.batch_execute(&format!(
+                "INSERT INTO audit_links (chain_id, sequence, key_id, created_at, row_tags, seen_links, digest) \
+                 VALUES ('\\x{}', {sequence}, {}, {}, '\\x{}', '\\x{}', '\\x{}'); COMMIT",
+                hex(chain_id.as_bytes()),
+                link.key_id,
+                link.created_at.seconds(),
+                hex(&link.row_tags),
+                hex(&link.seen_links),
+                hex(link.name.digest.as_bytes()),
+            ))
+        }
+    }
 }
 
 /// Stands for the rows written so far in a transaction.
@@ -146,43 +192,34 @@ impl Trail {
         }
     }
 
-    fn seal(
-        &mut self,
-        connection: &mut AnyConnection,
-        shared: &Shared,
-    ) -> Result<(), diesel::result::Error> {
-        let Some(batch) = &mut self.batch else {
-            return Ok(());
-        };
+    /// The link over the rows of the transaction, if it wrote any.
+    fn seal(&mut self, shared: &Shared) -> Option<SealedLink> {
+        let batch = self.batch.as_mut()?;
         if batch.row_tags.is_empty() {
-            return Ok(());
+            return None;
         }
         let seen_links = seen(batch, self.chain.as_ref(), shared);
         let key_id = shared.keys.current();
-        let now = shared.clock.now();
+        let created_at = shared.clock.now();
         let facts = LinkFacts {
             place: batch.place,
-            created_at: now.seconds(),
+            created_at: created_at.seconds(),
             row_tags: &batch.row_tags,
             seen_links: &seen_links,
         };
         let before = self.chain.as_ref().map(|chain| chain.newest.digest);
-        let digest = facts.digest(&shared.keys, key_id, before.as_ref());
-        let Some(digest) = digest else { return Ok(()) };
-        on!(connection, c => diesel::insert_into(audit_links::table).values((
-            audit_links::chain_id.eq(Db(batch.place.chain_id)),
-            audit_links::sequence.eq(batch.place.sequence),
-            audit_links::key_id.eq(key_id),
-            audit_links::created_at.eq(Db(now)),
-            audit_links::row_tags.eq(&batch.row_tags),
-            audit_links::seen_links.eq(&seen_links),
-            audit_links::digest.eq(Db(digest)),
-        )).execute(c)?);
-        batch.sealed = Some(LinkName {
+        let name = LinkName {
             place: batch.place,
-            digest,
-        });
-        Ok(())
+            digest: facts.digest(&shared.keys, key_id, before.as_ref())?,
+        };
+        batch.sealed = Some(name);
+        Some(SealedLink {
+            name,
+            key_id,
+            created_at,
+            row_tags: std::mem::take(&mut batch.row_tags),
+            seen_links,
+        })
     }
 
     fn committed(&mut self, shared: &Shared) {

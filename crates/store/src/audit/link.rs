@@ -82,12 +82,18 @@ impl LinkName {
 }
 
 fn to_hex<S: Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
-    let text: String = digest
-        .as_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    to.serialize_str(&text)
+    to.serialize_str(&hex(digest.as_bytes()))
+}
+
+/// Hexadecimal digits, two a byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 fn from_hex<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
@@ -217,8 +223,9 @@ impl Columns {
     fn bytes(&mut self, column: u8, value: Option<&[u8]>) {
         if let Some(value) = value {
             self.0.push(column);
-            self.0
-                .extend_from_slice(&(value.len() as u64).to_be_bytes());
+            // Longer than four bytes can say is longer than a column can be.
+            let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+            self.0.extend_from_slice(&length.to_be_bytes());
             self.0.extend_from_slice(value);
         }
     }

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, LifetimeRules};
 use curfew_protocol::{
-    Audiences, ClientKey, DEFAULT_TENANT, GrantType, ManualClock, NodeId, ScopeSet, Timestamp,
-    UserId,
+    Audiences, ClientKey, DEFAULT_TENANT, Entropy as _, GrantType, ManualClock, NodeId, ScopeSet,
+    Timestamp, UserId,
 };
 use curfew_store::clients::ClientRegistration;
 use curfew_store::codes::{ApprovalBasis, NewApproval};
@@ -53,14 +52,12 @@ pub(crate) enum Backend {
 }
 
 fn postgres_database() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let url = std::env::var("CURFEW_TEST_POSTGRES_URL")
         .expect("CURFEW_TEST_POSTGRES_URL names a throw-away PostgreSQL cluster; see conformance-tests/postgres");
-    let name = format!(
-        "store_{}_{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::SeqCst)
-    );
+    // Not the process's number: the system gives it out again while the database is still there.
+    let mut random = [0u8; 8];
+    SystemEntropy.fill(&mut random);
+    let name = format!("store_{:016x}", u64::from_be_bytes(random));
     let mut connection = PgConnection::establish(&url).unwrap();
     connection
         .batch_execute(&format!("CREATE DATABASE {name}"))
