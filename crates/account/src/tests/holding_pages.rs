@@ -126,7 +126,7 @@ async fn a_personal_access_token_is_shown_once_and_listed_without_its_secret() {
         "May &lt;notes:read&gt;",
         "At Notes &amp; more.",
         "at the most",
-        "See your sessions, applications and tokens here",
+        "sessions, applications and tokens here",
         "<option value=\"2592000\" selected>30 days",
         "<option value=\"7776000\">90 days",
     ] {

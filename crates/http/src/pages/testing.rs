@@ -13,7 +13,12 @@ use super::markup::{Tag, tags};
 use super::{Language, Pages, Templates};
 
 /// Templates that are built into others and never shown alone.
-const PARTS: [&str; 3] = ["shell.html", "fields.html", "holdings_parts.html"];
+const PARTS: [&str; 4] = [
+    "shell.html",
+    "fields.html",
+    "asks.html",
+    "holdings_parts.html",
+];
 /// Fields that no visitor's text reaches: they have a type of their own (`LocalPath`, a checked form target), are made from a
 /// tenant's slug (`base`), or are constant.
 const TYPED_FIELDS: [&str; 6] = ["base", "href", "switch", "restart", "action", "script"];

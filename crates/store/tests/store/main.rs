@@ -9,6 +9,7 @@ mod audit;
 mod audit_proof;
 mod chain_of_life;
 mod device_codes;
+mod holdings;
 mod last_uses;
 mod model;
 mod plans;
