@@ -139,7 +139,7 @@ const MINTING: &[(&str, &[&str])] = &[
         "grants/src/device/authorization.rs",
         &["device_code_insert"],
     ),
-    ("grants/src/device/decide.rs", &["approval_insert"]),
+    ("grants/src/device/decision.rs", &["approval_insert"]),
     (
         "grants/src/token/client_credentials.rs",
         &["mint_client_token"],
