@@ -206,21 +206,6 @@ impl TokenList {
         Ok(())
     }
 
-    /// A refresh family is used whenever it rotates, which is known at once; other uses are written down a little later.
-    fn last_uses(&mut self, read: &mut Read<'_>) -> Result<(), StoreError> {
-        let used = |id: HeldId| match id {
-            HeldId::Token(id) => Used::Token(id),
-            HeldId::Node(id) => Used::Node(id),
-        };
-        let asked: Vec<Used> = self.items.iter().map(|item| used(item.id)).collect();
-        let found = read.last_uses(&asked)?;
-        for item in &mut self.items {
-            let last = found.get(&used(item.id)).map(|last| last.used_at);
-            item.last_used_at = item.last_used_at.max(last);
-        }
-        Ok(())
-    }
-
     fn approval(&self, id: Option<HeldId>) -> Option<Approval> {
         match id {
             Some(HeldId::Node(id)) => self.approvals.get(&id).cloned(),
