@@ -184,6 +184,24 @@ on_both_backends! {
         assert_eq!(answer.location_parameter("state").as_deref(), Some(request.get("state")));
     }
 
+    /// §4.1.2.1: nobody is asked for a consent that would be of no use, and an expelled member has nothing left.
+    fn c30_only_members_are_sent_on_to_a_restricted_client(backend) {
+        let world = World::start(backend);
+        world.run(&["client", "change", "web", "--restricted", "true"], "");
+        let mut browser = world.signed_in("ada");
+        let request = world.request(&world.web);
+        let answer = browser.authorize(&request);
+        assert_eq!(answer.location_parameter("error").as_deref(), Some("access_denied"), "{answer:?}");
+        world.run(&["client", "admit", "web", "--user", "ada"], "");
+        let tokens = Tokens::of(&world.redeem(&world.web, &browser.obtain_code(&request)));
+        let unused = browser.obtain_code(&world.request(&world.web));
+        world.run(&["client", "expel", "web", "--user", "ada"], "");
+        world.assert_dead(&tokens.access);
+        world.redeem(&world.web, &unused).expect_error(400, "invalid_grant");
+        let answer = browser.authorize(&world.request(&world.web));
+        assert_eq!(answer.location_parameter("error").as_deref(), Some("access_denied"), "{answer:?}");
+    }
+
     /// §3.1: the authorization endpoint takes GET and POST.
     fn rfc6749_the_authorization_endpoint_takes_post_as_well(backend) {
         let world = World::start(backend);

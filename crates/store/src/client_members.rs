@@ -3,6 +3,7 @@
 use curfew_protocol::{ClientKey, UserId};
 use diesel::prelude::*;
 
+use crate::AnyConnection;
 use crate::clients::Client;
 use crate::context::{Read, Write};
 use crate::db::Db;
@@ -35,6 +36,29 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
+    /// The same, held until the commit: whoever expels the user meanwhile waits, and then finds what the membership was used for.
+    /// (SQLite has one writer, so there everybody takes turns anyway.)
+    pub fn client_admits_held(
+        &mut self,
+        client: &Client,
+        user: UserId,
+    ) -> Result<bool, StoreError> {
+        if client.registration.restricted
+            && let AnyConnection::Postgres(c) = &mut *self.connection
+        {
+            client_members::table
+                .filter(
+                    client_members::client_id
+                        .eq(Db(client.key))
+                        .and(client_members::user_id.eq(Db(user))),
+                )
+                .select(client_members::created_at)
+                .for_share()
+                .execute(c)?;
+        }
+        self.client_admits(client, user)
+    }
+
     pub fn client_member_insert(
         &mut self,
         client: ClientKey,

@@ -1,7 +1,7 @@
 //! Approval and code, in one transaction with what they rest on.
 //!
 //! 1. Session, client and tenant are read again and judged: what died since the page was shown gives nothing.
-//! 2. A remembered consent is looked at again too.
+//! 2. So is whether the client is for this person, and a remembered consent.
 //! 3. The approval hangs on the session: bound, when the client is session-bound, recorded otherwise. It remembers the epochs that the
 //!    session was born under, so that whatever kills the session's owners kills it as well.
 //! 4. A challenge that another session's code still remembers is refused: the client makes no fresh ones (RFC 9700 §2.1.1).
@@ -39,6 +39,7 @@ enum IssueRefusal {
     /// The client changed, or the remembered consent is gone: begin again.
     Stale,
     TooMany(Lifetime),
+    NotAdmitted,
     NoLifetime,
     ChallengeReused,
 }
@@ -47,6 +48,7 @@ impl IssueRefusal {
     /// What the client is told, when it is to be told.
     const fn told(&self) -> Option<AuthorizeRefusal> {
         match self {
+            Self::NotAdmitted => Some(AuthorizeRefusal::NotAdmitted),
             Self::NoLifetime => Some(AuthorizeRefusal::NoLifetime),
             Self::ChallengeReused => Some(AuthorizeRefusal::ChallengeReused),
             Self::SignedOut | Self::Stale | Self::TooMany(_) => None,
@@ -98,7 +100,7 @@ fn begin_again(at: &PageContext<'_>, pending: &Pending, refusal: &IssueRefusal) 
         IssueRefusal::TooMany(wait) => PageProblem::too_many_attempts(*wait, at),
         IssueRefusal::SignedOut => PageProblem::rendered(super::to_login(at, &pending.query)),
         IssueRefusal::Stale => PageProblem::rendered(super::to_authorize(at, &pending.query)),
-        IssueRefusal::NoLifetime | IssueRefusal::ChallengeReused => {
+        IssueRefusal::NotAdmitted | IssueRefusal::NoLifetime | IssueRefusal::ChallengeReused => {
             PageProblem::new(ErrorKind::Forbidden, None, at)
         }
     }
@@ -131,6 +133,9 @@ impl Approving {
             Ok(facts) => facts,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if !write.client_admits_held(&facts.client, facts.user.0)? {
+            return Ok(Err(IssueRefusal::NotAdmitted));
+        }
         if self.basis == ApprovalBasis::Remembered
             && !is_remembered(write, facts.user, &facts.client, &self.request)?
         {

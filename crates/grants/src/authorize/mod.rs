@@ -4,7 +4,8 @@
 //! 2. Client and redirect URI must belong together, or a page says so: nobody is ever redirected to an address that is not known good.
 //! 3. Somebody must be signed in, or goes to sign in first; only then anything is told to the client by a redirect, `prompt=none`
 //!    excepted (RFC 9700 §4.11.2).
-//! 4. The request is validated. A refusal goes back to the client, and into the audit trail.
+//! 4. The request is validated, and must be of a client that is for this person. A refusal goes back to the client, and into the audit
+//!    trail.
 //! 5. `prompt=login` is obeyed.
 //! 6. Without a consent that covers it, the request goes on to the consent page; with one, or for a client that needs none, approval and
 //!    code are written at once.
@@ -180,6 +181,11 @@ pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending,
             return Err(PageProblem::rendered(refused));
         }
     };
+    if !is_admitted(at, &request, &who).await.map_err(unavailable)? {
+        let refusal = AuthorizeRefusal::NotAdmitted;
+        let refused = respond::refused_on_record(at, asker, &to, refusal).await?;
+        return Err(PageProblem::rendered(refused));
+    }
     if wants_login(at, &query, &request, &who) {
         return Err(PageProblem::rendered(to_login_again(
             at,
@@ -192,6 +198,23 @@ pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending,
         who,
         query,
     })
+}
+
+/// Is the client for this person? Almost every client is for everybody.
+async fn is_admitted(
+    at: &PageContext<'_>,
+    request: &ValidatedRequest,
+    who: &SignedIn,
+) -> Result<bool, StoreError> {
+    if !request.client.registration.restricted {
+        return Ok(true);
+    }
+    let (client, user) = (request.client.clone(), who.user_id);
+    let read = at
+        .edge
+        .store
+        .read(move |read| read.client_admits(&client, user));
+    read.await
 }
 
 fn nobody(

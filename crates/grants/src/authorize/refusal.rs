@@ -75,6 +75,8 @@ pub(crate) enum AuthorizeRefusal {
     LoginRequired,
     ConsentRequired,
     Denied,
+    /// The client is not for this person (C30).
+    NotAdmitted,
     NoLifetime,
     EngineFailed,
 }
@@ -137,6 +139,7 @@ impl AuthorizeRefusal {
             Self::LoginRequired => (ErrorCode::LoginRequired, "the user has to sign in"),
             Self::ConsentRequired => (ErrorCode::ConsentRequired, "the user has to consent"),
             Self::Denied => (ErrorCode::AccessDenied, "the user refused"),
+            Self::NotAdmitted => (ErrorCode::AccessDenied, "the user may not use this client"),
             Self::NoLifetime => (
                 ErrorCode::AccessDenied,
                 "no lifetime is left for what would be granted",

@@ -200,7 +200,7 @@ impl Deciding {
         let Some((client, tenant)) = client.zip(tenant) else {
             return Ok(Err(DecisionRefusal::Off));
         };
-        if !write.client_admits(&client, standing.user)? {
+        if !write.client_admits_held(&client, standing.user)? {
             return Ok(Err(DecisionRefusal::NotAdmitted));
         }
         Ok(Ok((client, tenant)))

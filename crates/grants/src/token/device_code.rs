@@ -148,7 +148,7 @@ impl Poll {
         }
         let client = &self.caller.client;
         if let Some(user) = user_of(&approval.node)
-            && !write.client_admits(client, user)?
+            && !write.client_admits_held(client, user)?
         {
             return Ok(Err(TokenRefusal::DeviceDenied));
         }

@@ -249,7 +249,13 @@ pub(crate) fn chain(
             vec![]
         };
         let approval_end = end(Credential::Approval, now, &ancestors);
-        let birth = birth(write, user, Some(client))?;
+        let own = birth(write, user, Some(client))?;
+        let birth = if session_bound {
+            let session = write.session(session)?.unwrap();
+            Birth::below(&session.node).for_client(own.client)
+        } else {
+            own
+        };
         let approval = write.approval_insert(&NewApproval {
             birth,
             ancestor,
