@@ -244,7 +244,7 @@ fn personal_access_token(world: &World, browser: &mut Browser) -> String {
     ];
     let made = browser.submit(&page, &fields);
     let made = made.location().unwrap_or_else(|| panic!("{made:?}"));
-    let made = browser.get(&made.to_owned()).expect(200).text();
+    let made = browser.get(made).expect(200).text();
     let start = made.find("cfpt_").expect("the token is shown");
     let end = made[start..].find('<').expect("its end");
     made[start..start + end].to_owned()

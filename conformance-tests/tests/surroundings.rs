@@ -114,7 +114,7 @@ fn the_demos_device(guide: &[String], listen: &str) {
     assert_eq!(browser.sign_in("alice", &password).status, 303);
     let page = browser.get(&link).expect(200);
     let to = browser.submit(&page, &[]);
-    let page = browser.get(&to.location().expect("the decision").to_owned());
+    let page = browser.get(to.location().expect("the decision"));
     let done = browser.submit(&page, &[("decision", "approve")]);
     assert!(
         done.location().is_some_and(|to| to.ends_with("=approved")),

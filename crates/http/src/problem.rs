@@ -215,7 +215,7 @@ impl ResponseError for Problem {
 }
 
 /// An error of a page, rendered when it is made.
-pub struct PageProblem(HttpResponse);
+pub struct PageProblem(Box<HttpResponse>);
 
 impl fmt::Debug for PageProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -269,16 +269,16 @@ impl PageProblem {
         if let Some(seconds) = seconds {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
-        Self(response)
+        Self(Box::new(response))
     }
 
     /// A page that a capability rendered itself.
-    pub const fn rendered(response: HttpResponse) -> Self {
-        Self(response)
+    pub fn rendered(response: HttpResponse) -> Self {
+        Self(Box::new(response))
     }
 
     pub fn into_response(self) -> HttpResponse {
-        self.0
+        *self.0
     }
 }
 
