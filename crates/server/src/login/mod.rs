@@ -44,7 +44,7 @@ const SCOPES: &str = "curfew:account:read curfew:account:write offline_access";
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoginArgs {
-    /// Where to sign in, such as https://id.example.com
+    /// Where to sign in, such as `https://id.example.com`
     #[arg(long, value_name = "URL")]
     issuer: String,
     /// The client that this program is registered as there
