@@ -15,7 +15,7 @@ pub(crate) mod undo;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use curfew_http::answer::see_other;
+use curfew_http::answer::{see_other, to_login};
 use curfew_http::guess::Guess;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, SignedIn, StartedSession};
@@ -28,7 +28,7 @@ use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::users::User;
 use curfew_store::{StoreError, Write};
 
-use self::signed::{account_page, to_login};
+use self::signed::account_page;
 use crate::guess;
 use crate::holdings;
 use crate::notice::ChangeNotice;
@@ -66,7 +66,7 @@ async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
     let query = query(at.request)?;
     let visitor = Visitor::of(&at).await?;
     let Some((signed_in, user)) = with_user(&at, &visitor).await? else {
-        return Ok(visitor.tidied(&at, to_login(&at, "/account")));
+        return Ok(visitor.tidied(&at, to_login(at.realm, "/account")));
     };
     let told = match query.get("told") {
         Some("password_changed") => Some(AccountNotice::PasswordChanged),
@@ -83,7 +83,7 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
     let form = body.parse(&[])?;
     let visitor = Visitor::of(&at).await?;
     let Some((signed_in, user)) = with_user(&at, &visitor).await? else {
-        return Ok(visitor.tidied(&at, to_login(&at, "/account")));
+        return Ok(visitor.tidied(&at, to_login(at.realm, "/account")));
     };
     if let Err(Expired) = check_form(&at, &signed_in.form_owner(), &form)? {
         return page(&at, &signed_in, user, (None, Some(AccountError::Expired))).await;
@@ -135,7 +135,7 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
             let response = see_other(&at.realm.path("/account?told=password_changed"));
             Ok(with_cookie(response, Some(cookie)))
         }
-        Err(Overtaken) => Ok(to_login(&at, "/account")),
+        Err(Overtaken) => Ok(to_login(at.realm, "/account")),
     }
 }
 

@@ -132,7 +132,7 @@ impl Admin {
             let chain = subject.node();
             let mut row = AuditEntry {
                 tenant_id: Some(chain.tenant_id),
-                user_id: chain.user.as_ref().map(|user| user.id),
+                user_id: chain.user_id(),
                 client: chain.client.as_ref().map(|client| client.key),
                 node_id: Some(chain.id),
                 ..entry.clone()

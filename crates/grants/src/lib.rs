@@ -10,6 +10,7 @@ mod authorize;
 mod consent;
 mod device;
 mod engine;
+mod forms;
 mod metadata;
 pub mod pages;
 mod scopes;

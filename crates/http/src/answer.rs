@@ -10,6 +10,7 @@ use curfew_protocol::Lifetime;
 use serde::Serialize;
 
 use crate::problem::PageContext;
+use crate::realm::Realm;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -128,6 +129,11 @@ const PAGE_HEADERS: [(&str, &str); 6] = [
 pub fn retry_after(response: &mut HttpResponse, wait: Lifetime) {
     let seconds = wait.seconds().max(1);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
+}
+
+/// To the sign-in of the tenant, and back to `path` of it afterwards.
+pub fn to_login(realm: &Realm, path: &str) -> HttpResponse {
+    see_other(&realm.login_path(&realm.path(path)))
 }
 
 /// 303: whatever the method was, the browser goes on with GET and without the body (RFC 9700 §4.12).

@@ -342,7 +342,7 @@ impl Call<'_> {
         let entry = AuditEntry {
             succeeded: allowed,
             tenant_id: Some(self.realm.tenant_id),
-            user_id: node.user.as_ref().map(|user| user.id),
+            user_id: node.user_id(),
             client: node.client.as_ref().map(|client| client.key),
             token_id: Some(found.token.id),
             scopes: Some(self.wanted.as_str().to_owned()),

@@ -5,6 +5,7 @@ use curfew_policy::resource::is_slug;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{DEFAULT_TENANT, TenantId};
 use curfew_store::StoreError;
+use url::form_urlencoded;
 
 use crate::edge::Edge;
 use crate::pages::Shell;
@@ -45,6 +46,12 @@ impl Realm {
             .unwrap_or(DEFAULT_SLUG)
             .to_owned();
         Self::by_slug(slug, edge).await
+    }
+
+    /// Where somebody signs in, and comes back to `path` afterwards: a whole local path, with the tenant's part.
+    pub fn login_path(&self, path: &str) -> String {
+        let back: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        format!("{}?return_to={back}", self.path("/login"))
     }
 
     async fn by_slug(slug: String, edge: &Edge) -> Result<Option<Self>, StoreError> {

@@ -63,6 +63,10 @@ impl NodeChain {
     pub fn judge(&self, now: Timestamp) -> Result<Alive, DeadBecause> {
         judge_node(&self.facts, now)
     }
+
+    pub fn user_id(&self) -> Option<UserId> {
+        self.user.as_ref().map(|user| user.id)
+    }
 }
 
 /// What decides whether a node lives, and whose it is.

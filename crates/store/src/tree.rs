@@ -262,7 +262,7 @@ fn children(
     let mut found: Vec<(Below, Edge)> = Vec::new();
     found.extend(tokens.iter().map(|id| (Below::Token(*id), Edge::Binding)));
     let shown: HashSet<TokenId> = tokens.into_iter().collect();
-    for id in read.node_ids_below(chain.id, chain.user.as_ref().map(|user| user.id))? {
+    for id in read.node_ids_below(chain.id, chain.user_id())? {
         let Some(edges) = read.node_edges(id)? else {
             continue;
         };

@@ -150,7 +150,7 @@ impl Revoker {
         let owner = chain.node.client.as_ref().map(|client| client.key);
         let entry = AuditEntry {
             tenant_id: Some(chain.node.tenant_id),
-            user_id: chain.node.user.as_ref().map(|user| user.id),
+            user_id: chain.node.user_id(),
             node_id: Some(chain.node.id),
             token_id: Some(id),
             ..self.entry(owner)

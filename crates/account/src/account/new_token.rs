@@ -7,6 +7,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use curfew_http::answer::to_login;
 use curfew_http::body::RawForm;
 use curfew_http::catalogue::Catalogue;
 use curfew_http::pages::Lasts;
@@ -15,7 +16,7 @@ use curfew_policy::lifetime::PERSONAL_ACCESS_TOKEN_CHOICES;
 use curfew_protocol::{Form, Lifetime, ParsedToken, Redacted, ScopeSet, TokenId, TokenKind};
 
 use super::rows::scope_line;
-use super::signed::{REPEATED, Signed, account_page, field, signed_form, signed_page, to_login};
+use super::signed::{REPEATED, Signed, account_page, field, signed_form, signed_page};
 use crate::holdings::{self, MakeRefusal, Offer, Wish};
 use crate::pages::{LifetimeChoice, MadeTokenPage, NewTokenError, NewTokenPage, ScopeChoice};
 use crate::visit::{Halt, query, with_cookie};
@@ -108,7 +109,9 @@ async fn refused(
     refusal: MakeRefusal,
 ) -> Result<HttpResponse, Halt> {
     let error = match refusal {
-        MakeRefusal::SignedOut | MakeRefusal::MayNotMake => return Ok(to_login(&own.at, PATH)),
+        MakeRefusal::SignedOut | MakeRefusal::MayNotMake => {
+            return Ok(to_login(own.at.realm, PATH));
+        }
         MakeRefusal::Name => (NewTokenError::Name, None),
         MakeRefusal::NoScope => (NewTokenError::NoScope, None),
         MakeRefusal::Scope(_) => (NewTokenError::Scope, None),
@@ -163,7 +166,7 @@ async fn form_page(
         })
         .await?;
     let Ok(offer) = offer else {
-        return Ok(to_login(&own.at, PATH));
+        return Ok(to_login(own.at.realm, PATH));
     };
     let model = NewTokenPage {
         shell: own.at.realm.shell(),

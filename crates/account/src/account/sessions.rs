@@ -2,14 +2,15 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use curfew_http::answer::to_login;
 use curfew_http::{Edge, session};
 use curfew_protocol::{NodeId, Timestamp};
 use curfew_store::sessions::SessionListing;
 
 use super::rows::told;
-use super::signed::{REPEATED, Signed, field, signed_form, signed_page, to_login};
+use super::signed::{REPEATED, Signed, ask, field, signed_form, signed_page};
 use crate::holdings::{self, HoldingRefusal};
-use crate::pages::{ConfirmAct, ConfirmPage, SessionRow, SessionsPage};
+use crate::pages::{ConfirmAct, SessionRow, SessionsPage};
 use crate::visit::with_cookie;
 
 const PATH: &str = "/account/sessions";
@@ -67,15 +68,7 @@ pub(crate) async fn end(request: HttpRequest, edge: Data<Edge>, payload: Payload
 
 /// Asks before everything ends.
 pub(crate) async fn ask_end_all(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
-    signed_page(&request, &edge, END_ALL, async |own: &Signed<'_>| {
-        let model = ConfirmPage {
-            shell: own.at.realm.shell(),
-            csrf: own.csrf(),
-            act: ConfirmAct::LogoutEverywhere,
-        };
-        Ok(own.page("confirm.html", &model))
-    })
-    .await
+    ask(&request, &edge, END_ALL, ConfirmAct::LogoutEverywhere).await
 }
 
 /// Ends everything, this session included; the person signs in again.
@@ -93,7 +86,9 @@ pub(crate) async fn end_all(
         let removal = session::cookie_removal(own.at.edge, own.at.realm);
         let response = match done {
             Ok(()) => own.redirect("/login?told=logged_out_everywhere"),
-            Err(HoldingRefusal::SignedOut | HoldingRefusal::NotFound) => to_login(&own.at, PATH),
+            Err(HoldingRefusal::SignedOut | HoldingRefusal::NotFound) => {
+                to_login(own.at.realm, PATH)
+            }
         };
         Ok(with_cookie(response, Some(removal)))
     };

@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CROSS_ORIGIN_OPENER_POLICY, HeaderValue};
 use actix_web::web::{Data, Payload};
-use curfew_http::answer::{self, see_other};
+use curfew_http::answer::{self, see_other, to_login};
 use curfew_http::body::RawForm;
 use curfew_http::problem::PageContext;
 use curfew_http::session::SignedIn;
@@ -16,6 +16,7 @@ use curfew_store::{Read, StoreError, Write};
 use serde::Serialize;
 
 use crate::holdings::{Actor, HoldingRefusal, Outcome};
+use crate::pages::{ConfirmAct, ConfirmPage};
 use crate::visit::{Expired, Halt, Visitor, check_form, posted, visit};
 
 /// A page, and the person before it.
@@ -37,7 +38,7 @@ where
     visit(request, edge, async |at: PageContext<'_>| {
         let visitor = Visitor::of(&at).await?;
         match &visitor.signed_in {
-            None => Ok(visitor.tidied(&at, to_login(&at, path))),
+            None => Ok(visitor.tidied(&at, to_login(at.realm, path))),
             Some(who) => {
                 let who = who.clone();
                 stages(&Signed { at, who }).await
@@ -61,7 +62,7 @@ where
         let body = posted(&at, payload).await?;
         let visitor = Visitor::of(&at).await?;
         let Some(who) = visitor.signed_in.clone() else {
-            return Ok(visitor.tidied(&at, to_login(&at, path)));
+            return Ok(visitor.tidied(&at, to_login(at.realm, path)));
         };
         let form = body.parse(REPEATED)?;
         if let Err(Expired) = check_form(&at, &who.form_owner(), &form)? {
@@ -76,11 +77,22 @@ where
 /// Fields that come more than once: the check boxes.
 pub(crate) const REPEATED: &[&str] = &["scope"];
 
-/// To the sign-in, and back to `path` afterwards.
-pub(crate) fn to_login(at: &PageContext<'_>, path: &str) -> HttpResponse {
-    let back: String =
-        url::form_urlencoded::byte_serialize(at.realm.path(path).as_bytes()).collect();
-    see_other(&format!("{}?return_to={back}", at.realm.path("/login")))
+/// Asks before an act that ends much.
+pub(crate) async fn ask(
+    request: &HttpRequest,
+    edge: &Data<Edge>,
+    path: &str,
+    act: ConfirmAct,
+) -> HttpResponse {
+    signed_page(request, edge, path, async |own: &Signed<'_>| {
+        let model = ConfirmPage {
+            shell: own.at.realm.shell(),
+            csrf: own.csrf(),
+            act,
+        };
+        Ok(own.page("confirm.html", &model))
+    })
+    .await
 }
 
 /// A page of the account. No window that it opens, or that opened it, gets hold of it.
@@ -144,7 +156,7 @@ impl Signed<'_> {
         Ok(match done {
             Ok(()) => self.redirect(&format!("{path}?told={told}")),
             Err(HoldingRefusal::NotFound) => self.redirect(&format!("{path}?told=gone")),
-            Err(HoldingRefusal::SignedOut) => to_login(&self.at, path),
+            Err(HoldingRefusal::SignedOut) => to_login(self.at.realm, path),
         })
     }
 }

@@ -8,9 +8,9 @@ use curfew_policy::standing::Kind;
 use curfew_protocol::NodeId;
 
 use super::rows::{token_row, told, tree_rows};
-use super::signed::{REPEATED, Signed, field, signed_form, signed_page};
+use super::signed::{REPEATED, Signed, ask, field, signed_form, signed_page};
 use crate::holdings;
-use crate::pages::{ConfirmAct, ConfirmPage, TokenPage, TokensPage};
+use crate::pages::{ConfirmAct, TokenPage, TokensPage};
 use crate::visit::Halt;
 
 const PATH: &str = "/account/tokens";
@@ -96,15 +96,7 @@ pub(crate) async fn end(request: HttpRequest, edge: Data<Edge>, payload: Payload
 }
 
 pub(crate) async fn ask_end_all(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
-    signed_page(&request, &edge, END_ALL, async |own: &Signed<'_>| {
-        let model = ConfirmPage {
-            shell: own.at.realm.shell(),
-            csrf: own.csrf(),
-            act: ConfirmAct::TokensRevokeAll,
-        };
-        Ok(own.page("confirm.html", &model))
-    })
-    .await
+    ask(&request, &edge, END_ALL, ConfirmAct::TokensRevokeAll).await
 }
 
 pub(crate) async fn end_all(

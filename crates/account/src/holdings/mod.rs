@@ -121,5 +121,5 @@ fn own(read: &mut Read<'_>, user: UserId, id: &str) -> Result<Option<Subject>, S
 }
 
 fn is_of(node: &NodeChain, user: UserId) -> bool {
-    node.user.as_ref().is_some_and(|own| own.id == user)
+    node.user_id() == Some(user)
 }

@@ -28,7 +28,6 @@ use curfew_http::session::{self, SignedIn};
 use curfew_http::{Edge, PageProblem, Realm, answer, origin};
 use curfew_protocol::{ClientKey, NodeId, UserId};
 use curfew_store::StoreError;
-use url::form_urlencoded;
 
 use crate::catalogue::Catalogue;
 use crate::consent::remembered;
@@ -251,9 +250,9 @@ fn own_path(at: &PageContext<'_>, query: &str) -> String {
 
 /// The login page's address, with the way back. `again`: although somebody is signed in.
 pub(crate) fn login_path(at: &PageContext<'_>, query: &str, again: bool) -> String {
-    let back: String = form_urlencoded::byte_serialize(own_path(at, query).as_bytes()).collect();
+    let path = at.realm.login_path(&own_path(at, query));
     let reauth = if again { "&reauth=1" } else { "" };
-    format!("{}?return_to={back}{reauth}", at.realm.path("/login"))
+    format!("{path}{reauth}")
 }
 
 fn to_login(at: &PageContext<'_>, query: &str) -> HttpResponse {

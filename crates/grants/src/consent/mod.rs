@@ -12,7 +12,6 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::body::RawForm;
-use curfew_http::csrf::FormRefusal;
 use curfew_http::pages::{ErrorKind, LocalPath};
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, PageProblem, answer};
@@ -21,6 +20,7 @@ use curfew_store::codes::ApprovalBasis;
 
 use crate::authorize::refusal::{AddressRefusal, AuthorizeRefusal};
 use crate::authorize::{Pending, arrive, in_realm, issue, misaddressed, respond};
+use crate::forms::{Decision, is_fresh};
 use crate::pages::ExpiredPage;
 
 /// `GET /consent`
@@ -38,23 +38,6 @@ pub(crate) async fn get(edge: Data<Edge>, request: HttpRequest) -> HttpResponse 
     .await
 }
 
-/// What the person decided.
-#[derive(Clone, Copy, Debug)]
-enum Decision {
-    Approve,
-    Deny,
-}
-
-impl Decision {
-    fn read(form: &Form<'_>) -> Option<Self> {
-        match form.get("decision")? {
-            "approve" => Some(Self::Approve),
-            "deny" => Some(Self::Deny),
-            _ => None,
-        }
-    }
-}
-
 /// `POST /consent`
 pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let form = RawForm::read(&request, payload).await;
@@ -69,17 +52,8 @@ pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payloa
 
 async fn decide(at: &PageContext<'_>, form: &Form<'_>) -> Result<HttpResponse, PageProblem> {
     let pending = arrive(at, form.get("request").unwrap_or("")).await?;
-    let owner = pending.who.form_owner();
-    match owner.check(at.edge, at.request, form.get("csrf")) {
-        Ok(()) => {}
-        Err(FormRefusal::Expired) => return Err(expired(at, &pending)),
-        Err(FormRefusal::Foreign) => {
-            return Err(PageProblem::new(
-                ErrorKind::Forbidden,
-                Some("foreign_form"),
-                at,
-            ));
-        }
+    if !is_fresh(at, &pending.who, form)? {
+        return Err(expired(at, &pending));
     }
     match Decision::read(form) {
         Some(Decision::Approve) => issue::approve(at, pending, ApprovalBasis::Asked).await,

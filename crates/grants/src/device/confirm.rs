@@ -16,9 +16,10 @@ use curfew_protocol::Form;
 
 use super::decide::{self, Approver, Decided};
 use super::page;
+use super::signed_in;
 use super::ticket::Ticket;
-use super::{is_fresh, signed_in};
 use crate::authorize::in_realm;
+use crate::forms::{Decision, is_fresh};
 use crate::pages::{DeviceDonePage, DeviceOutcome, ExpiredPage};
 
 /// `GET /device/confirm`
@@ -34,23 +35,6 @@ pub(crate) async fn get(edge: Data<Edge>, request: HttpRequest) -> HttpResponse 
         page::show(&at, &who, (&ticket, sealed)).await
     })
     .await
-}
-
-/// What the person decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
-    Approve,
-    Deny,
-}
-
-impl Decision {
-    fn read(form: &Form<'_>) -> Option<Self> {
-        match form.get("decision")? {
-            "approve" => Some(Self::Approve),
-            "deny" => Some(Self::Deny),
-            _ => None,
-        }
-    }
 }
 
 /// `POST /device/confirm`
@@ -85,7 +69,7 @@ async fn submit(at: &PageContext<'_>, form: &Form<'_>) -> Result<HttpResponse, P
         Decided::Approved => DeviceOutcome::Approved,
         Decided::Denied => DeviceOutcome::Denied,
         Decided::Refused(refusal) => refusal.outcome(),
-        Decided::SignedOut => return Ok(super::to_login(at, "/device")),
+        Decided::SignedOut => return Ok(answer::to_login(at.realm, "/device")),
     };
     let path = at.realm.path("/device/done");
     Ok(answer::see_other(&format!(

@@ -112,7 +112,7 @@ impl Deciding {
         };
         let node = node.filter(|node| node.tenant_id == self.tenant_id && node.judge(now).is_ok());
         Ok(node.and_then(|node| {
-            let user = node.user.as_ref()?.id;
+            let user = node.user_id()?;
             Some(Standing { node, user, token })
         }))
     }

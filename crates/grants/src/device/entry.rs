@@ -18,9 +18,10 @@ use curfew_http::{Edge, PageProblem, answer, origin};
 use curfew_protocol::{DeviceCodeId, Form, Lifetime, UserCode, UserId};
 use curfew_store::StoreError;
 
+use super::signed_in;
 use super::ticket::Ticket;
-use super::{is_fresh, signed_in};
 use crate::authorize::in_realm;
+use crate::forms::is_fresh;
 use crate::pages::{DeviceEntryError, DeviceEntryPage};
 
 /// The longest text that is shown again in the field.

@@ -20,17 +20,13 @@ mod page;
 pub(crate) mod qr;
 mod ticket;
 
-use actix_web::HttpResponse;
 use curfew_http::PageProblem;
 use curfew_http::answer;
-use curfew_http::csrf::FormRefusal;
-use curfew_http::pages::ErrorKind;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, SignedIn};
 use curfew_policy::status::OwnerStatus;
-use curfew_protocol::{Form, TenantId};
+use curfew_protocol::TenantId;
 use curfew_store::{Read, StoreError};
-use url::form_urlencoded;
 
 /// Is the device flow on, for the installation and for the tenant? Asked in every transaction, so that a switch acts at once (C35).
 pub(crate) fn is_switched_on(read: &mut Read<'_>, tenant: TenantId) -> Result<bool, StoreError> {
@@ -45,27 +41,6 @@ async fn signed_in(at: &PageContext<'_>, path: &str) -> Result<SignedIn, PagePro
     let found = session::signed_in(at.edge, at.realm, at.request).await;
     match found.map_err(|error| PageProblem::unavailable(&error, at))? {
         Some(who) => Ok(who),
-        None => Err(PageProblem::rendered(to_login(at, path))),
-    }
-}
-
-fn to_login(at: &PageContext<'_>, path: &str) -> HttpResponse {
-    let path = at.realm.path(path);
-    let back: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
-    answer::see_other(&format!("{}?return_to={back}", at.realm.path("/login")))
-}
-
-/// Is the form one that was made for this session? `Ok(false)`: it was, and lay open too long.
-fn is_fresh(at: &PageContext<'_>, who: &SignedIn, form: &Form<'_>) -> Result<bool, PageProblem> {
-    match who
-        .form_owner()
-        .check(at.edge, at.request, form.get("csrf"))
-    {
-        Ok(()) => Ok(true),
-        Err(FormRefusal::Expired) => Ok(false),
-        Err(FormRefusal::Foreign) => {
-            let code = Some("foreign_form");
-            Err(PageProblem::new(ErrorKind::Forbidden, code, at))
-        }
+        None => Err(PageProblem::rendered(answer::to_login(at.realm, path))),
     }
 }

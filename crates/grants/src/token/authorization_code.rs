@@ -14,18 +14,16 @@
 
 use curfew_http::Edge;
 use curfew_policy::status::DeathCause;
-use curfew_protocol::wire::TokenResponse;
-use curfew_protocol::{CodeId, Form, GrantType, Lifetime, NodeId, ParsedToken, TokenKind, UserId};
+use curfew_protocol::{CodeId, Form, GrantType, Lifetime, ParsedToken, TokenKind};
 use curfew_store::audit::AuthenticatedBy;
 use curfew_store::codes::Code;
-use curfew_store::nodes::NodeChain;
 use curfew_store::{StoreError, Write};
 
 use super::caller::{Caller, Mint};
 use super::family;
-use super::plan::{IssuePlan, Minted, Standing};
+use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
-use super::{Granted, Outcome, requested_lifetime, resources};
+use super::{Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -191,34 +189,28 @@ impl Redemption {
 
     /// Step 5, after the code was consumed.
     fn issue(&self, write: &mut Write<'_>, code: &Code, plan: &IssuePlan) -> Outcome {
-        let approval = &code.approval.node;
-        let (node, refresh_token) = if self.caller.client.may_use(GrantType::RefreshToken) {
-            match family::found(write, &self.caller, &code.approval)? {
-                Ok((family, token)) => (family, Some(token)),
-                Err(refusal) => return Ok(Err(refusal)),
-            }
-        } else {
-            (approval.clone(), None)
+        let may_refresh = self.caller.client.may_use(GrantType::RefreshToken);
+        let home = family::home(write, &self.caller, &code.approval, may_refresh)?;
+        let (node, refresh_token) = match home {
+            Ok(home) => home,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let minted = match plan.mint(write, &node)? {
             Ok(minted) => minted,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let mint = mint_of(&minted, node.id, user_of(approval), plan);
-        self.caller
-            .record_mint(write, AuthenticatedBy::Code(code.id), &mint)?;
-        let response = TokenResponse {
-            access_token: minted.token.reveal(),
-            token_type: "Bearer",
-            expires_in: minted.expires_at.since(write.now()),
-            refresh_token: refresh_token.map(|token| token.reveal()),
-            scope: plan.scopes().to_string(),
+        let mint = Mint {
+            minted,
+            node: &node,
+            plan,
+            refresh_token: refresh_token.as_ref(),
             issued_token_type: None,
         };
-        Ok(Ok(Granted {
-            response,
-            used: self.caller.use_of(approval, write.now()),
-        }))
+        let (by, used) = (
+            AuthenticatedBy::Code(code.id),
+            self.caller.use_of(&code.approval.node, write.now()),
+        );
+        self.caller.granted(write, by, &mint, used).map(Ok)
     }
 
     fn refuse(
@@ -235,26 +227,7 @@ impl Redemption {
         }
         let by = AuthenticatedBy::Code(code.id);
         self.caller
-            .record_refusal(write, by, (node.id, user_of(node)), refusal)?;
+            .record_refusal(write, by, (node.id, node.user_id()), refusal)?;
         Ok(Err(refusal))
-    }
-}
-
-pub(super) fn user_of(node: &NodeChain) -> Option<UserId> {
-    node.user.as_ref().map(|user| user.id)
-}
-
-pub(super) fn mint_of<'a>(
-    minted: &Minted,
-    node_id: NodeId,
-    user_id: Option<UserId>,
-    plan: &'a IssuePlan,
-) -> Mint<'a> {
-    Mint {
-        id: minted.id,
-        node_id,
-        user_id,
-        scopes: plan.scopes(),
-        expires_at: minted.expires_at,
     }
 }

@@ -4,7 +4,8 @@ use actix_web::HttpRequest;
 use curfew_http::client_auth::{PresentedClient, authenticate};
 use curfew_http::{Edge, Problem, Realm, origin};
 use curfew_policy::lifetime::LifetimeRules;
-use curfew_protocol::{Form, NodeId, ScopeSet, Timestamp, TokenId, UserId};
+use curfew_protocol::wire::TokenResponse;
+use curfew_protocol::{Form, NodeId, RefreshToken, Timestamp, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::clients::Client;
 use curfew_store::last_uses::{Use, Used};
@@ -12,6 +13,8 @@ use curfew_store::nodes::{NodeChain, NodeUser};
 use curfew_store::tokens::TokenChain;
 use curfew_store::{StoreError, Write};
 
+use super::Granted;
+use super::plan::{IssuePlan, Minted};
 use super::refusal::TokenRefusal;
 
 /// Who asks, from where, and under which rules.
@@ -23,14 +26,13 @@ pub(crate) struct Caller {
     pub(crate) rules: LifetimeRules,
 }
 
-/// A token just minted, as the audit trail and the answer want it.
-#[derive(Debug)]
-pub(crate) struct Mint<'a> {
-    pub(crate) id: TokenId,
-    pub(crate) node_id: NodeId,
-    pub(crate) user_id: Option<UserId>,
-    pub(crate) scopes: &'a ScopeSet,
-    pub(crate) expires_at: Timestamp,
+/// A token just minted, what it was minted on and from, and what leaves with it.
+pub(super) struct Mint<'a> {
+    pub(super) minted: Minted,
+    pub(super) node: &'a NodeChain,
+    pub(super) plan: &'a IssuePlan,
+    pub(super) refresh_token: Option<&'a RefreshToken>,
+    pub(super) issued_token_type: Option<&'static str>,
 }
 
 impl Caller {
@@ -74,21 +76,32 @@ impl Caller {
         Use::by_holder(Used::Token(token.id), now, user, self.origin.ip.clone())
     }
 
-    /// Records a mint on the strength of `by` (F01).
-    pub(crate) fn record_mint(
+    /// Records a mint on the strength of `by` (F01), and makes the answer of it.
+    pub(super) fn granted(
         &self,
         write: &mut Write<'_>,
         by: AuthenticatedBy,
         mint: &Mint<'_>,
-    ) -> Result<(), StoreError> {
+        used: Use,
+    ) -> Result<Granted, StoreError> {
+        let scope = mint.plan.scopes().to_string();
         write.audit(&AuditEntry {
-            user_id: mint.user_id,
-            node_id: Some(mint.node_id),
-            token_id: Some(mint.id),
-            expires_at: Some(mint.expires_at),
-            scopes: Some(mint.scopes.to_string()),
+            user_id: mint.node.user_id(),
+            node_id: Some(mint.node.id),
+            token_id: Some(mint.minted.id),
+            expires_at: Some(mint.minted.expires_at),
+            scopes: Some(scope.clone()),
             ..self.entry(AuditEvent::TokenMinted, by)
-        })
+        })?;
+        let response = TokenResponse {
+            access_token: mint.minted.token.reveal(),
+            token_type: "Bearer",
+            expires_in: mint.minted.expires_at.since(write.now()),
+            refresh_token: mint.refresh_token.map(RefreshToken::reveal),
+            scope,
+            issued_token_type: mint.issued_token_type,
+        };
+        Ok(Granted { response, used })
     }
 
     /// Records something that happened to a node, on the strength of `by`.

@@ -11,19 +11,17 @@
 
 use curfew_http::Edge;
 use curfew_policy::status::DeathCause;
-use curfew_protocol::wire::TokenResponse;
 use curfew_protocol::{DeviceCodeId, Form, GrantType, NodeId, ParsedToken, TokenKind, UserId};
 use curfew_store::audit::AuthenticatedBy;
 use curfew_store::codes::Approval;
 use curfew_store::device_codes::{DeviceCode, DeviceCodeState};
 use curfew_store::{StoreError, Write};
 
-use super::authorization_code::{mint_of, user_of};
-use super::caller::Caller;
+use super::Outcome;
+use super::caller::{Caller, Mint};
 use super::family;
 use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
-use super::{Granted, Outcome};
 use crate::catalogue::Catalogue;
 use crate::scopes::OFFLINE_ACCESS;
 use crate::{device, engine};
@@ -147,7 +145,7 @@ impl Poll {
             return Ok(Err(refusal.into()));
         }
         let client = &self.caller.client;
-        if let Some(user) = user_of(&approval.node)
+        if let Some(user) = approval.node.user_id()
             && !write.client_admits_held(client, user)?
         {
             return Ok(Err(TokenRefusal::DeviceDenied));
@@ -181,38 +179,32 @@ impl Poll {
     ) -> Outcome {
         let may_refresh = self.caller.client.may_use(GrantType::RefreshToken)
             && plan.scopes().contains(OFFLINE_ACCESS);
-        let (node, refresh_token) = if may_refresh {
-            match family::found(write, &self.caller, approval)? {
-                Ok((family, token)) => (family, Some(token)),
-                Err(refusal) => return Ok(Err(refusal)),
-            }
-        } else {
-            (approval.node.clone(), None)
+        let home = family::home(write, &self.caller, approval, may_refresh)?;
+        let (node, refresh_token) = match home {
+            Ok(home) => home,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let minted = match plan.mint(write, &node)? {
             Ok(minted) => minted,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let mint = mint_of(&minted, node.id, user_of(&approval.node), plan);
-        self.caller
-            .record_mint(write, AuthenticatedBy::DeviceCode(code.id), &mint)?;
-        let response = TokenResponse {
-            access_token: minted.token.reveal(),
-            token_type: "Bearer",
-            expires_in: minted.expires_at.since(write.now()),
-            refresh_token: refresh_token.map(|token| token.reveal()),
-            scope: plan.scopes().to_string(),
+        let mint = Mint {
+            minted,
+            node: &node,
+            plan,
+            refresh_token: refresh_token.as_ref(),
             issued_token_type: None,
         };
-        Ok(Ok(Granted {
-            response,
-            used: self.caller.use_of(&node, write.now()),
-        }))
+        let (by, used) = (
+            AuthenticatedBy::DeviceCode(code.id),
+            self.caller.use_of(&node, write.now()),
+        );
+        self.caller.granted(write, by, &mint, used).map(Ok)
     }
 
     fn replay(&self, write: &mut Write<'_>, code: &DeviceCode, approval: NodeId) -> Outcome {
         write.node_end(approval, DeathCause::Replayed)?;
-        let user = write.node_chain(approval)?.as_ref().and_then(user_of);
+        let user = write.node_chain(approval)?.and_then(|node| node.user_id());
         self.record(
             write,
             code,
@@ -228,7 +220,7 @@ impl Poll {
         approval: &Approval,
         refusal: TokenRefusal,
     ) -> Outcome {
-        let whose = (approval.node.id, user_of(&approval.node));
+        let whose = (approval.node.id, approval.node.user_id());
         self.record(write, code, whose, refusal)
     }
 

@@ -10,8 +10,22 @@ use curfew_store::{StoreError, Write};
 use super::caller::Caller;
 use super::refusal::TokenRefusal;
 
+/// What a token of `approval` is minted on: a refresh family founded for it, or the approval itself.
+pub(super) fn home(
+    write: &mut Write<'_>,
+    caller: &Caller,
+    approval: &Approval,
+    may_refresh: bool,
+) -> Result<Result<(NodeChain, Option<RefreshToken>), TokenRefusal>, StoreError> {
+    if !may_refresh {
+        return Ok(Ok((approval.node.clone(), None)));
+    }
+    let founded = found(write, caller, approval)?;
+    Ok(founded.map(|(family, token)| (family, Some(token))))
+}
+
 /// Founds it under the epochs that the approval remembers: what killed the approval meanwhile kills the family too.
-pub(super) fn found(
+fn found(
     write: &mut Write<'_>,
     caller: &Caller,
     approval: &Approval,

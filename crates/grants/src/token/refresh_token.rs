@@ -14,17 +14,15 @@
 use curfew_http::Edge;
 use curfew_policy::refresh::{RefreshVerdict, decide};
 use curfew_policy::status::DeathCause;
-use curfew_protocol::wire::TokenResponse;
 use curfew_protocol::{Form, GrantType, Lifetime, ParsedRefresh, RefreshToken};
 use curfew_store::audit::{AuditEvent, AuthenticatedBy};
 use curfew_store::families::Family;
 use curfew_store::{StoreError, Write};
 
-use super::authorization_code::{mint_of, user_of};
-use super::caller::Caller;
+use super::caller::{Caller, Mint};
 use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
-use super::{Granted, Outcome, requested_lifetime, resources};
+use super::{Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 use crate::engine;
 
@@ -204,23 +202,21 @@ impl Rotation {
             Err(refusal) => return self.refuse(write, family, refusal),
         };
         let by = AuthenticatedBy::RefreshToken(node.id);
-        let whose = (node.id, user_of(node));
-        self.caller
-            .record_node(write, AuditEvent::RefreshRotated, by, whose)?;
-        self.caller
-            .record_mint(write, by, &mint_of(&minted, node.id, user_of(node), plan))?;
-        let response = TokenResponse {
-            access_token: minted.token.reveal(),
-            token_type: "Bearer",
-            expires_in: minted.expires_at.since(write.now()),
-            refresh_token: Some(refresh_token.reveal()),
-            scope: plan.scopes().to_string(),
+        self.caller.record_node(
+            write,
+            AuditEvent::RefreshRotated,
+            by,
+            (node.id, node.user_id()),
+        )?;
+        let mint = Mint {
+            minted,
+            node,
+            plan,
+            refresh_token: Some(refresh_token),
             issued_token_type: None,
         };
-        Ok(Ok(Granted {
-            response,
-            used: self.caller.use_of(node, write.now()),
-        }))
+        let used = self.caller.use_of(node, write.now());
+        self.caller.granted(write, by, &mint, used).map(Ok)
     }
 
     fn refuse(&self, write: &mut Write<'_>, family: &Family, refusal: TokenRefusal) -> Outcome {
@@ -234,7 +230,7 @@ impl Rotation {
         } else {
             let by = AuthenticatedBy::RefreshToken(node.id);
             self.caller
-                .record_refusal(write, by, (node.id, user_of(node)), refusal)?;
+                .record_refusal(write, by, (node.id, node.user_id()), refusal)?;
         }
         Ok(Err(refusal))
     }

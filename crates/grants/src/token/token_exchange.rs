@@ -10,7 +10,6 @@
 use curfew_http::Edge;
 use curfew_policy::lifetime::{AccessTokenPlan, ExpiresAt};
 use curfew_policy::status::{DeathCause, NodeKind};
-use curfew_protocol::wire::TokenResponse;
 use curfew_protocol::{Form, GrantType, Lifetime, ParsedToken, ScopeSet, TokenId, TokenKind};
 use curfew_store::audit::AuthenticatedBy;
 use curfew_store::nodes::{Ancestor, Birth, NewNode};
@@ -18,11 +17,10 @@ use curfew_store::tokens::TokenChain;
 use curfew_store::{StoreError, Write};
 use serde_json::{Value, json};
 
-use super::authorization_code::{mint_of, user_of};
-use super::caller::Caller;
+use super::caller::{Caller, Mint};
 use super::plan::{IssuePlan, Standing};
 use super::refusal::TokenRefusal;
-use super::{Granted, Outcome, requested_lifetime, resources};
+use super::{Outcome, requested_lifetime, resources};
 use crate::catalogue::Catalogue;
 
 /// The only kind of token that is exchanged, and that comes of it (RFC 8693 §3).
@@ -248,21 +246,18 @@ impl Exchange {
             Ok(minted) => minted,
             Err(refusal) => return self.refuse(write, Some(subject), refusal),
         };
-        let mint = mint_of(&minted, node.id, user_of(&node), plan);
-        self.caller
-            .record_mint(write, AuthenticatedBy::BearerToken(subject.id), &mint)?;
-        let response = TokenResponse {
-            access_token: minted.token.reveal(),
-            token_type: "Bearer",
-            expires_in: minted.expires_at.since(now),
+        let mint = Mint {
+            minted,
+            node: &node,
+            plan,
             refresh_token: None,
-            scope: plan.scopes().to_string(),
             issued_token_type: Some(ACCESS_TOKEN),
         };
-        Ok(Ok(Granted {
-            response,
-            used: self.caller.use_of_token(subject, now),
-        }))
+        let (by, used) = (
+            AuthenticatedBy::BearerToken(subject.id),
+            self.caller.use_of_token(subject, now),
+        );
+        self.caller.granted(write, by, &mint, used).map(Ok)
     }
 
     fn refuse(
@@ -274,7 +269,7 @@ impl Exchange {
         match subject {
             Some(subject) => {
                 let by = AuthenticatedBy::BearerToken(subject.id);
-                let whose = (subject.node.id, user_of(&subject.node));
+                let whose = (subject.node.id, subject.node.user_id());
                 self.caller.record_refusal(write, by, whose, refusal)?;
             }
             None => self.caller.record_own_refusal(write, refusal)?,
