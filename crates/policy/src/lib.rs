@@ -14,3 +14,4 @@ pub mod refresh;
 pub mod resource;
 pub mod standing;
 pub mod status;
+pub mod upstream;
