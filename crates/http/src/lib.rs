@@ -26,6 +26,7 @@ pub mod problem;
 pub mod rates;
 pub mod realm;
 pub mod session;
+pub mod sign_in;
 pub mod uses;
 
 pub use edge::{Edge, Issuer};

@@ -34,6 +34,9 @@ pub enum Credential {
     DeviceApproval,
     PersonalAccessToken,
     UndoLink,
+    UpstreamLogin,
+    LinkProof,
+    AddressLink,
 }
 
 /// No credential may be minted with this lifetime.
@@ -150,6 +153,14 @@ rules! {
     personal_access_token_max = 7_776_000 (60 ..= 94_608_000),
     /// The mailed link by which a person undoes an approval they did not give.
     undo_link = 2_592_000 (3_600 ..= 7_776_000),
+    /// The way to an upstream provider and back.
+    upstream_login = 600 (60 ..= 1_800),
+    /// How long an upstream identity waits for the proof that an account is its person's; the mailed link as well.
+    link_proof = 900 (60 ..= 86_400),
+    /// A mailed link that proves an address.
+    address_link = 900 (60 ..= 86_400),
+    /// How recent a sign-in must be for changing how one signs in.
+    fresh_sign_in = 300 (30 ..= 3_600),
     /// The secret with which the first administrator is made.
     bootstrap = 86_400 (60 ..= 604_800),
     /// How long a consent or login form may lie open.
@@ -214,6 +225,9 @@ impl LifetimeRules {
             Credential::DeviceApproval => self.device_approval,
             Credential::PersonalAccessToken => self.personal_access_token,
             Credential::UndoLink => self.undo_link,
+            Credential::UpstreamLogin => self.upstream_login,
+            Credential::LinkProof => self.link_proof,
+            Credential::AddressLink => self.address_link,
         }
     }
 

@@ -17,7 +17,7 @@ use curfew_http::rates::RateRules;
 use curfew_http::uses::Uses;
 use curfew_http::{Edge, Issuer};
 use curfew_policy::lifetime::LifetimeRules;
-use curfew_policy::status::UserStatus;
+use curfew_policy::status::{EmailOrigin, UserStatus};
 use curfew_protocol::{Clock, DEFAULT_TENANT, ManualClock, Redacted, Timestamp, UserId};
 use curfew_store::clients::ClientRegistration;
 use curfew_store::mails::Mail;
@@ -209,6 +209,8 @@ pub(super) fn add_user_with(
         name: username.to_owned(),
         email: email.map(ToOwned::to_owned),
         email_key: email.map(ToOwned::to_owned),
+        email_origin: EmailOrigin::Stated,
+        quarantined: false,
         administrator: false,
         password_hash,
     };

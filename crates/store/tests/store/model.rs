@@ -2,7 +2,7 @@
 //! what the model says by looking at every ancestor.
 
 use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, LifetimeRules};
-use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
+use curfew_policy::status::{DeathCause, EmailOrigin, NodeKind, OwnerStatus, UserStatus};
 use curfew_protocol::{
     Audiences, ClientKey, Lifetime, NodeId, ScopeSet, TenantId, Timestamp, TokenId, UserId,
 };
@@ -166,6 +166,8 @@ impl<'t> History<'t> {
                 name: slug.clone(),
                 email: None,
                 email_key: None,
+                email_origin: EmailOrigin::Stated,
+                quarantined: false,
                 administrator: false,
                 password_hash: None,
             })?;
@@ -275,6 +277,7 @@ impl<'t> History<'t> {
                         idle_lifetime: Lifetime::from_seconds(86_400),
                         ip: String::new(),
                         user_agent: String::new(),
+                        upstream: None,
                     };
                     Ok(write.session_insert(&session)?.0)
                 });
