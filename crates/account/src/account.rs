@@ -19,6 +19,7 @@ use curfew_http::answer::{see_other, to_login};
 use curfew_http::guess::Guess;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, SignedIn, StartedSession};
+use curfew_http::sign_in::SignIn;
 use curfew_http::{Edge, origin};
 use curfew_policy::lifetime::LifetimeRules;
 use curfew_policy::password::{MAX_BYTES, PasswordRefusal, check_new};
@@ -272,7 +273,8 @@ impl Change {
             ..AuditEntry::new(AuditEvent::PasswordChanged, by, self.origin.clone())
         })?;
         let user = User { epoch, ..user };
-        let started = session::start(write, &self.rules, &tenant, &user, (by, &self.origin))?;
+        let sign_in = SignIn::here(&self.rules, &tenant, by, &self.origin);
+        let started = session::start(write, &user, &sign_in)?;
         Ok(started.ok_or(Overtaken))
     }
 }

@@ -11,6 +11,7 @@ use curfew_http::{Edge, csrf, origin};
 use curfew_policy::email;
 use curfew_policy::password::{PasswordRefusal, check_new};
 use curfew_policy::resource::is_name;
+use curfew_policy::status::EmailOrigin;
 use curfew_protocol::{
     DEFAULT_TENANT, Form, ParsedToken, Redacted, SecretBytes, Timestamp, TokenKind,
 };
@@ -172,6 +173,8 @@ impl Typed {
             name: self.username.clone(),
             email_key: email.as_deref().and_then(email::canonical),
             email,
+            email_origin: EmailOrigin::Stated,
+            quarantined: false,
             administrator: true,
             password_hash: Some(password_hash),
         }

@@ -160,7 +160,8 @@ impl LinkRequest {
         let Ok(until) = until else {
             return Ok(Some("no_time"));
         };
-        let link = write.mailed_link_insert(user.id, user.epoch, LinkKind::PasswordReset, until)?;
+        let link =
+            write.mailed_link_insert(user.id, user.epoch, &LinkKind::PasswordReset, until)?;
         let issuer = self.realm.issuer(&self.edge);
         let facts = MailFacts {
             place: &self.realm.name,

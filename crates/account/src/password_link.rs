@@ -124,7 +124,12 @@ fn good_password_link(
             let purpose = match link.kind {
                 LinkKind::Invitation => LinkPurpose::Invitation,
                 LinkKind::PasswordReset => LinkPurpose::Reset,
-                LinkKind::Undo(_) => return None,
+                LinkKind::Undo(_)
+                | LinkKind::LinkProof(_)
+                | LinkKind::Address(_)
+                | LinkKind::UndoLinked(_)
+                | LinkKind::UndoUnlinked(_)
+                | LinkKind::UndoAddress(_) => return None,
             };
             Some(GoodLink {
                 link,

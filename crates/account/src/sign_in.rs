@@ -4,8 +4,9 @@ use curfew_http::guess::Guess;
 use curfew_http::password;
 use curfew_http::problem::PageContext;
 use curfew_http::session::{self, StartedSession};
+use curfew_http::sign_in::{self, SignInRefusal};
 use curfew_policy::lifetime::LifetimeRules;
-use curfew_policy::status::{DeathCause, OwnerStatus, UserStatus};
+use curfew_policy::status::{OwnerStatus, UserStatus};
 use curfew_protocol::{NodeId, Redacted, TenantId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::users::User;
@@ -153,23 +154,25 @@ impl SignIn {
         if user.password_hash.as_ref() != Some(&self.verified.password_hash) {
             return self.refuse(write, LoginRefusal::Changed(user.id));
         }
-        let user = match user.status {
-            UserStatus::Active => user,
-            UserStatus::Dormant => self.wake(write, user)?,
-            status @ (UserStatus::Suspended | UserStatus::Deleted) => {
-                return self.refuse(write, LoginRefusal::Status(user.id, status));
+        let (by, user_id) = (AuthenticatedBy::Nobody, user.id);
+        let sign_in = sign_in::SignIn {
+            previous: self.previous,
+            ..sign_in::SignIn::here(&self.rules, &tenant, by, &self.origin)
+        };
+        let started = match sign_in.run(write, user)? {
+            Ok(started) => started,
+            Err(SignInRefusal::Status(status)) => {
+                return self.refuse(write, LoginRefusal::Status(user_id, status));
+            }
+            Err(SignInRefusal::NoLifetime) => {
+                return self.refuse(write, LoginRefusal::Changed(user_id));
             }
         };
-        self.end_previous(write)?;
         self.guess.give_back(write)?;
         if let Some(rehashed) = &self.verified.rehashed {
-            write.user_rehash_password(user.id, rehashed)?;
+            write.user_rehash_password(user_id, rehashed)?;
         }
-        let by = (AuthenticatedBy::Nobody, &self.origin);
-        match session::start(write, &self.rules, &tenant, &user, by)? {
-            Some(started) => Ok(Ok(started)),
-            None => self.refuse(write, LoginRefusal::Changed(user.id)),
-        }
+        Ok(Ok(started))
     }
 
     fn refuse(
@@ -179,39 +182,5 @@ impl SignIn {
     ) -> Result<Result<StartedSession, ()>, StoreError> {
         write.audit(&refusal.entry(self.tenant_id, &self.origin))?;
         Ok(Err(()))
-    }
-
-    /// Signing in wakes a dormant account (A06). The epoch moves, so nothing from before sleeps on.
-    fn wake(&self, write: &mut Write<'_>, user: User) -> Result<User, StoreError> {
-        write.user_set_status(user.id, UserStatus::Active)?;
-        let by = AuthenticatedBy::Nobody;
-        write.audit(&AuditEntry {
-            tenant_id: Some(self.tenant_id),
-            user_id: Some(user.id),
-            detail: Some("woken_by_sign_in".to_owned()),
-            ..AuditEntry::new(AuditEvent::UserStatusChanged, by, self.origin.clone())
-        })?;
-        Ok(User {
-            status: UserStatus::Active,
-            epoch: user.epoch + 1,
-            ..user
-        })
-    }
-
-    /// Each sign-in has a session of its own; the one before ends (D16).
-    fn end_previous(&self, write: &mut Write<'_>) -> Result<(), StoreError> {
-        let Some(previous) = self.previous else {
-            return Ok(());
-        };
-        if write.node_end(previous, DeathCause::Rotated)? > 0 {
-            let by = AuthenticatedBy::Session(previous);
-            write.audit(&AuditEntry {
-                tenant_id: Some(self.tenant_id),
-                node_id: Some(previous),
-                detail: Some("signed_in_anew".to_owned()),
-                ..AuditEntry::new(AuditEvent::SessionEnded, by, self.origin.clone())
-            })?;
-        }
-        Ok(())
     }
 }

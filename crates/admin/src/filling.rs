@@ -210,6 +210,7 @@ fn session(
         idle_lifetime: rules.session_idle_lifetime(user.administrator),
         ip: "127.0.0.1".to_owned(),
         user_agent: "bench-fill".to_owned(),
+        upstream: None,
     })?;
     Ok(id)
 }

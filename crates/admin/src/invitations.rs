@@ -63,7 +63,7 @@ impl Invitations {
             .expires_at(Credential::Invitation, write.now(), Caps::default())
             .map_err(|refusal| AdminError::invalid(refusal.to_string()))?;
         let link =
-            write.mailed_link_insert(user.id, user.epoch, LinkKind::Invitation, expires_at)?;
+            write.mailed_link_insert(user.id, user.epoch, &LinkKind::Invitation, expires_at)?;
         let base = self.issuer.of(&base_of(&tenant.slug));
         let url = format!("{base}/login/password?link={}", link.reveal());
         let (Some(address), Some(pages)) = (&user.email, &self.pages) else {

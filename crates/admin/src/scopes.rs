@@ -17,6 +17,8 @@ pub struct NewScope {
     pub max_lifetime: Option<Lifetime>,
     /// May people put it into their personal access tokens?
     pub personal: bool,
+    /// Does whoever has it change nothing?
+    pub read_only: bool,
 }
 
 /// What changes; `Some(None)` takes the maximum away.
@@ -25,6 +27,7 @@ pub struct ScopeChange {
     pub description: Option<String>,
     pub max_lifetime: Option<Option<Lifetime>>,
     pub personal: Option<bool>,
+    pub read_only: Option<bool>,
 }
 
 impl Admin {
@@ -51,6 +54,7 @@ impl Admin {
                 resource_server,
                 max_lifetime: new.max_lifetime,
                 personal: new.personal,
+                read_only: new.read_only,
             };
             taken(write.scope_insert(owner.id, &scope), "scope", &scope.name)?;
             let scopes = Some(scope.name.clone());
@@ -99,6 +103,7 @@ impl Admin {
             scope.description = change.description.clone().unwrap_or(scope.description);
             scope.max_lifetime = change.max_lifetime.unwrap_or(scope.max_lifetime);
             scope.personal = change.personal.unwrap_or(scope.personal);
+            scope.read_only = change.read_only.unwrap_or(scope.read_only);
             write.scope_update(owner.id, &scope)?;
             let scopes = Some(scope.name.clone());
             write.audit(&AuditEntry {

@@ -30,6 +30,11 @@ pub(crate) fn find(read: &mut Read<'_>, text: &str) -> Result<Subject, AdminErro
                  `curfew client rotate-secret`, `curfew resource rotate-secret` or `curfew user invite` to replace it",
             ));
         }
+        Some(TokenKind::UpstreamState) => {
+            return Err(AdminError::invalid(
+                "this is no token but the state of a sign-in upstream; it is used up when the person comes back, and ends by itself",
+            ));
+        }
     };
     found.ok_or_else(|| AdminError::invalid(NOT_FOUND))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use curfew_policy::email::canonical;
-use curfew_policy::status::UserStatus;
+use curfew_policy::status::{EmailOrigin, UserStatus};
 use curfew_protocol::{Redacted, TenantId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::users::{NewUser, User};
@@ -104,6 +104,8 @@ impl Admin {
                 name: name.clone(),
                 email: new.email.clone(),
                 email_key: email_key.clone(),
+                email_origin: EmailOrigin::Stated,
+                quarantined: false,
                 administrator: new.administrator,
                 password_hash: new.password_hash.clone(),
             });

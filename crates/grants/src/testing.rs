@@ -42,6 +42,7 @@ fn scope(name: &str, owner: Option<u8>, max_lifetime: Option<u32>) -> Scope {
         resource_server: owner.map(key),
         max_lifetime: max_lifetime.map(Lifetime::from_seconds),
         personal: false,
+        read_only: false,
     }
 }
 

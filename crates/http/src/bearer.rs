@@ -189,7 +189,8 @@ const fn opens_the_api(kind: TokenKind) -> bool {
         | TokenKind::ClientSecret
         | TokenKind::MailedLink
         | TokenKind::BootstrapSecret
-        | TokenKind::DeviceCode => false,
+        | TokenKind::DeviceCode
+        | TokenKind::UpstreamState => false,
     }
 }
 

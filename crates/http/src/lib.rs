@@ -18,6 +18,7 @@ pub mod mail_texts;
 pub mod mailer;
 pub mod notice;
 pub mod origin;
+pub mod outbound;
 pub mod pages;
 pub mod password;
 pub mod places;
@@ -25,6 +26,7 @@ pub mod problem;
 pub mod rates;
 pub mod realm;
 pub mod session;
+pub mod sign_in;
 pub mod uses;
 
 pub use edge::{Edge, Issuer};

@@ -60,7 +60,7 @@ impl DeviceNotice {
             return Ok(());
         };
         let link =
-            write.mailed_link_insert(user.id, user.epoch, LinkKind::Undo(approval), until)?;
+            write.mailed_link_insert(user.id, user.epoch, &LinkKind::Undo(approval), until)?;
         let body = Redacted(self.text.body.0.replace(SECRET, &link.reveal()));
         write.mail_insert(address, &self.text.subject, &body, until)?;
         Ok(())

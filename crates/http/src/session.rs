@@ -2,14 +2,13 @@
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
-use curfew_policy::lifetime::{Caps, Credential, idle_move};
+use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, idle_move};
 use curfew_policy::limits::BoundSince;
 use curfew_protocol::{NodeId, OpaqueToken, ParsedToken, Timestamp, TokenKind, UserId};
-use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::last_uses::{Use, Used};
-use curfew_store::nodes::{Birth, NodeUser};
-use curfew_store::sessions::{NewSession, Session};
-use curfew_store::tenants::Tenant;
+use curfew_store::nodes::{Birth, BornThrough, NodeUser};
+use curfew_store::sessions::{NewSession, Session, UpstreamSession};
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError, Write};
 
@@ -17,6 +16,7 @@ use crate::csrf::{FormOwner, host_cookie, sent_cookie};
 use crate::edge::Edge;
 use crate::origin::client_ip;
 use crate::realm::Realm;
+use crate::sign_in::SignIn;
 
 /// A person whose session was alive a moment ago. Whoever writes on its strength judges it again in the transaction
 /// ([`signed_in_again`]).
@@ -142,26 +142,24 @@ pub struct StartedSession {
     pub secret: OpaqueToken,
 }
 
-/// Starts a session for a user who has just proved who he is, with its audit row, in the caller's transaction.
-/// `tenant` and `user` are as read in that transaction. `None`: there is no second left to live.
+/// The identity upstream through which somebody came in.
+#[derive(Clone, Debug)]
+pub struct UpstreamBirth {
+    pub through: BornThrough,
+    pub session: UpstreamSession,
+    /// When the session upstream ends; ours ends no later when it is bound to it.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// Starts a session for a user who has just proved who he is, with its audit row, in the caller's transaction. The user is as read
+/// in that transaction. `None`: there is no second left to live.
 pub fn start(
     write: &mut Write<'_>,
-    rules: &curfew_policy::lifetime::LifetimeRules,
-    tenant: &Tenant,
     user: &User,
-    (authenticated_by, origin): (AuthenticatedBy, &Origin),
+    sign_in: &SignIn<'_>,
 ) -> Result<Option<StartedSession>, StoreError> {
-    let now = write.now();
-    let kind = if user.administrator {
-        Credential::AdminSession
-    } else {
-        Credential::Session
-    };
-    let caps = Caps {
-        tenant: tenant.limits.session,
-        ..Caps::default()
-    };
-    let Ok(expires_at) = rules.expires_at(kind, now, caps) else {
+    let (now, tenant, origin) = (write.now(), sign_in.tenant, sign_in.origin);
+    let Some(expires_at) = end(now, user, sign_in) else {
         return Ok(None);
     };
     let birth = Birth {
@@ -171,6 +169,7 @@ pub fn start(
         era: tenant.era,
         user: Some((user.id, user.epoch)),
         client: None,
+        link: sign_in.upstream.as_ref().map(|upstream| upstream.through),
         bound_since: BoundSince::default(),
         authenticated_at: Some(now),
         parent_client: None,
@@ -178,9 +177,13 @@ pub fn start(
     let (id, secret) = write.session_insert(&NewSession {
         birth,
         expires_at,
-        idle_lifetime: rules.session_idle_lifetime(user.administrator),
+        idle_lifetime: sign_in.rules.session_idle_lifetime(user.administrator),
         ip: origin.ip.clone().unwrap_or_default(),
         user_agent: origin.user_agent.clone().unwrap_or_default(),
+        upstream: sign_in
+            .upstream
+            .as_ref()
+            .map(|upstream| upstream.session.clone()),
     })?;
     // A sign-in is rare and is a sign of life, so it is not left to the next flush.
     let (used, whose) = (Used::Node(id), Some((user.id, user.epoch)));
@@ -190,7 +193,29 @@ pub fn start(
         user_id: Some(user.id),
         node_id: Some(id),
         expires_at: Some(expires_at.timestamp()),
-        ..AuditEntry::new(AuditEvent::SessionStarted, authenticated_by, origin.clone())
+        ..AuditEntry::new(AuditEvent::SessionStarted, sign_in.by, origin.clone())
     })?;
     Ok(Some(StartedSession { id, secret }))
+}
+
+fn end(now: Timestamp, user: &User, sign_in: &SignIn<'_>) -> Option<ExpiresAt> {
+    let kind = if user.administrator {
+        Credential::AdminSession
+    } else {
+        Credential::Session
+    };
+    let bound = sign_in
+        .upstream
+        .as_ref()
+        .filter(|upstream| upstream.session.bound);
+    let ancestors: Vec<Timestamp> = bound
+        .and_then(|upstream| upstream.ends_at)
+        .into_iter()
+        .collect();
+    let caps = Caps {
+        tenant: sign_in.tenant.limits.session,
+        ancestors: &ancestors,
+        ..Caps::default()
+    };
+    sign_in.rules.expires_at(kind, now, caps).ok()
 }

@@ -4,7 +4,8 @@
 //! is alive when nothing that binds it is dead:
 //!
 //! 1. neither it nor its node was ended, and neither has expired;
-//! 2. every owner (installation, tenant, user, client) is in order and still in the epoch the node was born in;
+//! 2. every owner (installation, tenant, user, client, upstream link and its provider) is in order and still in the epoch the node was
+//!    born in;
 //! 3. the browser session that binds it, if one does, is not idle for too long;
 //! 4. the tenant's limits, as they stand today for the era of its birth, are not exceeded.
 
@@ -47,6 +48,9 @@ pub struct NodeFacts {
     pub tenant: OwnerFacts<OwnerStatus>,
     pub user: Option<OwnerFacts<UserStatus>>,
     pub client: Option<OwnerFacts<OwnerStatus>>,
+    /// The upstream link that the person signed in through, and its provider.
+    pub link: Option<OwnerFacts<OwnerStatus>>,
+    pub provider: Option<OwnerFacts<OwnerStatus>>,
 }
 
 /// Proof that a credential was alive at the moment of the look-up. Only this module makes one.
@@ -69,6 +73,8 @@ pub enum Owner {
     Tenant,
     User,
     Client,
+    Link,
+    Provider,
 }
 
 /// Why a credential is dead.
@@ -100,9 +106,13 @@ impl DeadBecause {
             Self::OwnerNotActive(Owner::Tenant) => "tenant_not_active",
             Self::OwnerNotActive(Owner::User) => "user_not_active",
             Self::OwnerNotActive(Owner::Client) => "client_not_active",
+            Self::OwnerNotActive(Owner::Link) => "link_not_active",
+            Self::OwnerNotActive(Owner::Provider) => "provider_not_active",
             Self::OwnerEpochMoved(Owner::Tenant) => "tenant_epoch_moved",
             Self::OwnerEpochMoved(Owner::User) => "user_epoch_moved",
             Self::OwnerEpochMoved(Owner::Client) => "client_epoch_moved",
+            Self::OwnerEpochMoved(Owner::Link) => "link_epoch_moved",
+            Self::OwnerEpochMoved(Owner::Provider) => "provider_epoch_moved",
         }
     }
 }
@@ -154,8 +164,14 @@ fn judge_owners(node: &NodeFacts) -> Result<(), DeadBecause> {
     if let Some(user) = &node.user {
         judge_owner(Owner::User, user, UserStatus::Active)?;
     }
-    if let Some(client) = &node.client {
-        judge_owner(Owner::Client, client, OwnerStatus::Active)?;
+    for (owner, facts) in [
+        (Owner::Client, &node.client),
+        (Owner::Provider, &node.provider),
+        (Owner::Link, &node.link),
+    ] {
+        if let Some(facts) = facts {
+            judge_owner(owner, facts, OwnerStatus::Active)?;
+        }
     }
     Ok(())
 }

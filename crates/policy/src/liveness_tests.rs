@@ -27,6 +27,8 @@ fn node() -> NodeFacts {
         tenant: owner(OwnerStatus::Active),
         user: Some(owner(UserStatus::Active)),
         client: Some(owner(OwnerStatus::Active)),
+        link: Some(owner(OwnerStatus::Active)),
+        provider: Some(owner(OwnerStatus::Active)),
     }
 }
 
@@ -116,6 +118,32 @@ fn each_cause_of_death_is_told_apart() {
         (
             |_, n| n.client = Some(owner(OwnerStatus::Deleted)),
             DeadBecause::OwnerNotActive(Owner::Client),
+        ),
+        (
+            |_, n| n.link = Some(owner(OwnerStatus::Deleted)),
+            DeadBecause::OwnerNotActive(Owner::Link),
+        ),
+        (
+            |_, n| n.provider = Some(owner(OwnerStatus::Disabled)),
+            DeadBecause::OwnerNotActive(Owner::Provider),
+        ),
+        (
+            |_, n| {
+                n.link = Some(OwnerFacts {
+                    epoch_now: 6,
+                    ..owner(OwnerStatus::Active)
+                })
+            },
+            DeadBecause::OwnerEpochMoved(Owner::Link),
+        ),
+        (
+            |_, n| {
+                n.provider = Some(OwnerFacts {
+                    epoch_now: 6,
+                    ..owner(OwnerStatus::Active)
+                })
+            },
+            DeadBecause::OwnerEpochMoved(Owner::Provider),
         ),
     ];
     for (change, expected) in cases {

@@ -41,12 +41,26 @@ states! {
         /// A tombstone.
         Deleted = 4 "deleted",
     }
-    /// A tenant, client or resource server.
+    /// A tenant, client, resource server, upstream provider or the link to an identity there.
     OwnerStatus {
         Active = 1 "active",
         Disabled = 3 "disabled",
         /// A tombstone.
         Deleted = 4 "deleted",
+    }
+    /// Who vouches for a person's e-mail address.
+    EmailOrigin {
+        /// Whoever typed it: an administrator, or the person.
+        Stated = 1 "stated",
+        /// An upstream provider, which may also say that it changed.
+        Upstream = 2 "upstream",
+        /// The mailbox itself.
+        Mailbox = 3 "mailbox",
+    }
+    /// What kind of upstream identity provider it is.
+    ProviderKind {
+        OpenId = 1 "openid",
+        GitHub = 2 "github",
     }
     /// What a node of the chain of life is.
     NodeKind {
@@ -76,6 +90,8 @@ states! {
         EndedByOwner = 8 "ended_by_owner",
         /// Its owner said that somebody else had made it.
         Disowned = 9 "disowned",
+        /// The session upstream, which it was born in, was ended there.
+        LoggedOutUpstream = 10 "logged_out_upstream",
     }
 }
 

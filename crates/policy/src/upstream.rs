@@ -42,6 +42,28 @@ pub enum SignUps {
     Invite,
 }
 
+/// An organisation that a person must belong to (GitHub), and the teams of it of which one is enough; none: the organisation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationRule {
+    pub organization: String,
+    #[serde(default)]
+    pub teams: Vec<String>,
+}
+
+/// Everything that is set about a provider besides who it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderSettings {
+    pub policy: ProviderPolicy,
+    /// Asked for at the provider; empty: what the kind needs.
+    pub scopes: Vec<String>,
+    /// GitHub only: where its REST interface is, when not where it is usually.
+    pub api_url: Option<String>,
+    /// GitHub only; empty: everybody. Membership in any one of them is enough.
+    pub organizations: Vec<OrganizationRule>,
+}
+
 /// The rules of one provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

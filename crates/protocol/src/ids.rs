@@ -113,6 +113,10 @@ ids! {
     DeviceCodeId: ordered,
     /// A mailed link's selector.
     MailedLinkId: ordered,
+    /// Somebody's way to an upstream provider and back: the selector of its state parameter.
+    UpstreamLoginId: ordered,
+    /// An upstream identity that waits for the proof that an account is its person's.
+    LinkProofId: ordered,
     /// A queued mail.
     MailId: ordered,
     /// A row of the audit trail.

@@ -22,10 +22,12 @@ pub enum TokenKind {
     BootstrapSecret,
     DeviceCode,
     PersonalAccessToken,
+    /// The state parameter with which an upstream provider sends somebody back.
+    UpstreamState,
 }
 
 impl TokenKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AccessToken,
         Self::RefreshToken,
         Self::AuthorizationCode,
@@ -35,6 +37,7 @@ impl TokenKind {
         Self::BootstrapSecret,
         Self::DeviceCode,
         Self::PersonalAccessToken,
+        Self::UpstreamState,
     ];
 
     pub const fn prefix(self) -> &'static str {
@@ -48,6 +51,7 @@ impl TokenKind {
             Self::BootstrapSecret => "cfbs_",
             Self::DeviceCode => "cfdc_",
             Self::PersonalAccessToken => "cfpt_",
+            Self::UpstreamState => "cfus_",
         }
     }
 

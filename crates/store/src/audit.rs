@@ -14,7 +14,7 @@ mod stored;
 
 use curfew_protocol::{
     AuditId, ClientKey, DeviceCodeId, MailedLinkId, NodeId, RequestId, TenantId, Timestamp,
-    TokenId, UserId,
+    TokenId, UpstreamLoginId, UserId,
 };
 
 pub use link::{LinkName, LinkPlace};
@@ -98,6 +98,26 @@ events! {
     BackupMade = 91 "backup.made",
     Restored = 92 "restored",
     DeviceFlowSwitched = 93 "device_flow.switched",
+    ProviderAdded = 100 "provider.added",
+    ProviderChanged = 101 "provider.changed",
+    ProviderStatusChanged = 102 "provider.status_changed",
+    /// The provider's issuer changed, and the links moved along.
+    ProviderRebound = 103 "provider.rebound",
+    IdentityLinked = 110 "identity.linked",
+    IdentityUnlinked = 111 "identity.unlinked",
+    /// An imported link got its subject.
+    IdentityBackfilled = 112 "identity.backfilled",
+    /// An identity was not let in, or not bound.
+    IdentityRefused = 113 "identity.refused",
+    /// The proof that an account is its person's was asked for.
+    IdentityProofAsked = 114 "identity.proof_asked",
+    /// A change of how somebody signs in was taken back by its owner.
+    IdentityChangeUndone = 115 "identity.change_undone",
+    /// A provider said that a session or a person is signed out there.
+    UpstreamLogoutReceived = 116 "upstream.logout_received",
+    AddressLinkSent = 120 "address.link_sent",
+    AddressChanged = 121 "address.changed",
+    QuarantineLifted = 122 "quarantine.lifted",
 }
 
 /// Which credential stood behind what happened (the schema ties the kind to the presence of its id, F03).
@@ -112,6 +132,7 @@ pub enum AuthenticatedBy {
     RefreshToken(NodeId),
     MailedLink(MailedLinkId),
     DeviceCode(DeviceCodeId),
+    UpstreamLogin(UpstreamLoginId),
 }
 
 impl AuthenticatedBy {
@@ -126,6 +147,7 @@ impl AuthenticatedBy {
             Self::RefreshToken(_) => 6,
             Self::MailedLink(_) => 7,
             Self::DeviceCode(_) => 8,
+            Self::UpstreamLogin(_) => 9,
         }
     }
 
@@ -141,6 +163,7 @@ impl AuthenticatedBy {
             6 => "refresh_token",
             7 => "mailed_link",
             8 => "device_code",
+            9 => "upstream_login",
             _ => "unknown",
         }
     }
@@ -154,6 +177,7 @@ impl AuthenticatedBy {
             Self::Code(id) => Some(AuditId::from_bytes(*id.as_bytes())),
             Self::MailedLink(id) => Some(AuditId::from_bytes(*id.as_bytes())),
             Self::DeviceCode(id) => Some(AuditId::from_bytes(*id.as_bytes())),
+            Self::UpstreamLogin(id) => Some(AuditId::from_bytes(*id.as_bytes())),
         }
     }
 }

@@ -15,8 +15,9 @@ use crate::db::Db;
 use crate::error::StoreError;
 use crate::on;
 use crate::schema::{
-    approvals, codes, consents, device_codes, device_requests, families, last_uses, mailed_links,
-    mails, nodes, personal_access_tokens, rate_limits, sessions, tokens,
+    approvals, codes, consents, device_codes, device_requests, families, last_uses, link_proofs,
+    mailed_links, mails, nodes, personal_access_tokens, rate_limits, sessions, tokens,
+    upstream_logins, upstream_logouts,
 };
 
 /// Rows in one transaction.
@@ -101,6 +102,15 @@ impl Write<'_> {
                 device_codes::table.filter(device_codes::expires_at.le(Db(before))),
             ).execute(c)?;
             total += diesel::delete(codes::table.filter(codes::expires_at.le(Db(before)))).execute(c)?;
+            total += diesel::delete(
+                upstream_logins::table.filter(upstream_logins::expires_at.le(Db(before))),
+            ).execute(c)?;
+            total += diesel::delete(
+                link_proofs::table.filter(link_proofs::expires_at.le(Db(before))),
+            ).execute(c)?;
+            total += diesel::delete(
+                upstream_logouts::table.filter(upstream_logouts::expires_at.le(Db(before))),
+            ).execute(c)?;
             total += diesel::delete(
                 mailed_links::table.filter(mailed_links::expires_at.le(Db(before))),
             ).execute(c)?;

@@ -4,10 +4,13 @@
 
 use std::io::Write as _;
 
-use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
+use curfew_policy::status::{
+    DeathCause, EmailOrigin, NodeKind, OwnerStatus, ProviderKind, UserStatus,
+};
 use curfew_protocol::{
-    AuditChainId, AuditId, ClientKey, CodeId, DeviceCodeId, Digest, LinkId, MailId, MailedLinkId,
-    NodeId, RequestId, ResourceServerKey, TenantId, Timestamp, TokenId, UserId,
+    AuditChainId, AuditId, ClientKey, CodeId, DeviceCodeId, Digest, LinkId, LinkProofId, MailId,
+    MailedLinkId, NodeId, ProviderId, RequestId, ResourceServerKey, TenantId, Timestamp, TokenId,
+    UpstreamLoginId, UserId,
 };
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -67,7 +70,8 @@ macro_rules! bytes {
 
 bytes! {
     TenantId: 16, UserId: 16, ClientKey: 16, ResourceServerKey: 16, LinkId: 16, NodeId: 16, TokenId: 16, CodeId: 16,
-    MailedLinkId: 16, MailId: 16, AuditId: 16, AuditChainId: 16, DeviceCodeId: 16, RequestId: 16, Digest: 32,
+    MailedLinkId: 16, MailId: 16, AuditId: 16, AuditChainId: 16, DeviceCodeId: 16, RequestId: 16, ProviderId: 16,
+    UpstreamLoginId: 16, LinkProofId: 16, Digest: 32,
 }
 
 impl FromSql<BigInt, Sqlite> for Db<Timestamp> {
@@ -130,29 +134,40 @@ macro_rules! codes {
     )*};
 }
 
-codes! { UserStatus, OwnerStatus, NodeKind, DeathCause, }
+codes! { UserStatus, OwnerStatus, EmailOrigin, ProviderKind, NodeKind, DeathCause, }
 
-/// The code of deleted users and owners, spelled out in the statement: an index over what is not deleted is of use to a prepared
-/// statement only when the condition is the same text.
-#[derive(Clone, Copy, Debug, QueryId, ValidGrouping)]
-pub(crate) struct Deleted;
+/// A value spelled out in the statement: a partial index is of use to a prepared statement only when its condition is the same text.
+macro_rules! literals {
+    ($($(#[doc = $doc:literal])* $name:ident: $sql_type:ty = $text:literal,)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, QueryId, ValidGrouping)]
+        pub(crate) struct $name;
+
+        impl Expression for $name {
+            type SqlType = $sql_type;
+        }
+
+        impl<S> SelectableExpression<S> for $name {}
+
+        impl<S> AppearsOnTable<S> for $name {}
+
+        impl<D: Backend> QueryFragment<D> for $name {
+            fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, D>) -> QueryResult<()> {
+                pass.push_sql($text);
+                Ok(())
+            }
+        }
+    )*};
+}
+
+literals! {
+    /// The code of deleted users and owners.
+    Deleted: SmallInt = "4",
+    /// The subject of a link that has none yet.
+    EmptyText: Text = "''",
+}
 
 const _: () = assert!(UserStatus::Deleted.code() == 4 && OwnerStatus::Deleted.code() == 4);
-
-impl Expression for Deleted {
-    type SqlType = SmallInt;
-}
-
-impl<S> SelectableExpression<S> for Deleted {}
-
-impl<S> AppearsOnTable<S> for Deleted {}
-
-impl<D: Backend> QueryFragment<D> for Deleted {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, D>) -> QueryResult<()> {
-        pass.push_sql("4");
-        Ok(())
-    }
-}
 
 fn unknown(name: &str, code: i16) -> Box<dyn std::error::Error + Send + Sync> {
     format!("the database holds {name} {code}, which this version does not know").into()

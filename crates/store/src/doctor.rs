@@ -89,6 +89,8 @@ impl Invariant {
                     WHERE n.client_epoch > c.epoch) \
                 + (SELECT count(*) FROM nodes n JOIN tenants t ON t.id = n.tenant_id \
                     WHERE n.tenant_epoch > t.epoch) \
+                + (SELECT count(*) FROM nodes n JOIN links l ON l.id = n.link_id JOIN providers p ON p.id = l.provider_id \
+                    WHERE n.link_epoch > l.epoch OR n.provider_epoch > p.epoch) \
                 + (SELECT count(*) FROM nodes n JOIN installation i ON i.id = 1 \
                     WHERE n.installation_epoch > i.epoch) AS violations",
         },
@@ -97,6 +99,12 @@ impl Invariant {
             meaning: "no node of a deleted user was born under the user's present epoch",
             sql: "SELECT count(*) AS violations FROM nodes n JOIN users u ON u.id = n.user_id \
                 WHERE u.status = 4 AND n.user_epoch >= u.epoch",
+        },
+        Self {
+            name: "links_bind_their_own_user",
+            meaning: "no node was born through the link of another user",
+            sql: "SELECT count(*) AS violations FROM nodes n JOIN links l ON l.id = n.link_id \
+                WHERE n.user_id IS NULL OR n.user_id <> l.user_id",
         },
         Self {
             name: "deleted_users_use_nothing",

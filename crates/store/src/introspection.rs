@@ -18,7 +18,8 @@ use crate::node_chain::{LifeColumns, NodeLife, life_columns, limit_columns, with
 use crate::on;
 use crate::resource_servers::secret_columns;
 use crate::schema::{
-    clients, installation, limit_eras, nodes, resource_servers, sessions, tenants, tokens, users,
+    clients, installation, limit_eras, links, nodes, providers, resource_servers, sessions,
+    tenants, tokens, users,
 };
 
 /// What introspection has to know.

@@ -54,16 +54,22 @@ pub enum MacPurpose {
     UserCode,
     /// Proves rows and links of the audit trail.
     AuditTrail,
+    /// Knows a browser again that went to an upstream provider.
+    UpstreamBrowser,
+    /// Knows a logout token of an upstream provider again.
+    UpstreamLogout,
 }
 
 impl MacPurpose {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Csrf,
         Self::RefreshTag,
         Self::KeyCheck,
         Self::Reauthentication,
         Self::UserCode,
         Self::AuditTrail,
+        Self::UpstreamBrowser,
+        Self::UpstreamLogout,
     ];
 
     const fn label(self) -> &'static str {
@@ -74,6 +80,8 @@ impl MacPurpose {
             Self::Reauthentication => "reauthentication",
             Self::UserCode => "user code",
             Self::AuditTrail => "audit trail",
+            Self::UpstreamBrowser => "upstream browser",
+            Self::UpstreamLogout => "upstream logout",
         }
     }
 }

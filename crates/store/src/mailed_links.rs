@@ -1,7 +1,9 @@
-//! Links sent by mail, or handed over when no mail is configured: invitations and password resets.
+//! Links sent by mail, or handed over when no mail is configured.
 
 use curfew_policy::lifetime::ExpiresAt;
-use curfew_protocol::{Digest, MailedLinkId, NodeId, OpaqueToken, Timestamp, TokenKind, UserId};
+use curfew_protocol::{
+    Digest, LinkId, LinkProofId, MailedLinkId, NodeId, OpaqueToken, Timestamp, TokenKind, UserId,
+};
 use diesel::prelude::*;
 
 use crate::context::{Read, Write};
@@ -11,28 +13,77 @@ use crate::keys::KeyedDigest;
 use crate::on;
 use crate::schema::mailed_links;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkKind {
     Invitation,
     PasswordReset,
     /// Undoes the approval that the mail tells of.
     Undo(NodeId),
+    /// Proves that the account is whose upstream identity wants to be bound to it.
+    LinkProof(LinkProofId),
+    /// Proves that the address is its reader's.
+    Address(String),
+    /// Takes away an upstream link that was just made.
+    UndoLinked(LinkId),
+    /// Brings back an upstream link that was just taken away.
+    UndoUnlinked(LinkId),
+    /// Brings back the address before the last change.
+    UndoAddress(String),
+}
+
+/// What a link is about, in columns of which at most one is set.
+#[derive(Default)]
+struct About {
+    node: Option<NodeId>,
+    proof: Option<LinkProofId>,
+    link: Option<LinkId>,
+    address: Option<String>,
 }
 
 impl LinkKind {
-    const fn columns(self) -> (i16, Option<NodeId>) {
-        match self {
-            Self::Invitation => (1, None),
-            Self::PasswordReset => (2, None),
-            Self::Undo(approval) => (3, Some(approval)),
-        }
+    fn columns(&self) -> (i16, About) {
+        let mut about = About::default();
+        let code = match self {
+            Self::Invitation => 1,
+            Self::PasswordReset => 2,
+            Self::Undo(approval) => {
+                about.node = Some(*approval);
+                3
+            }
+            Self::LinkProof(proof) => {
+                about.proof = Some(*proof);
+                4
+            }
+            Self::Address(address) => {
+                about.address = Some(address.clone());
+                5
+            }
+            Self::UndoLinked(link) => {
+                about.link = Some(*link);
+                6
+            }
+            Self::UndoUnlinked(link) => {
+                about.link = Some(*link);
+                7
+            }
+            Self::UndoAddress(address) => {
+                about.address = Some(address.clone());
+                8
+            }
+        };
+        (code, about)
     }
 
-    const fn from_columns(code: i16, node: Option<NodeId>) -> Option<Self> {
-        match (code, node) {
-            (1, None) => Some(Self::Invitation),
-            (2, None) => Some(Self::PasswordReset),
-            (3, Some(approval)) => Some(Self::Undo(approval)),
+    fn from_columns(code: i16, about: About) -> Option<Self> {
+        match code {
+            1 => Some(Self::Invitation),
+            2 => Some(Self::PasswordReset),
+            3 => about.node.map(Self::Undo),
+            4 => about.proof.map(Self::LinkProof),
+            5 => about.address.map(Self::Address),
+            6 => about.link.map(Self::UndoLinked),
+            7 => about.link.map(Self::UndoUnlinked),
+            8 => about.address.map(Self::UndoAddress),
             _ => None,
         }
     }
@@ -51,6 +102,13 @@ pub struct MailedLink {
     pub consumed_at: Option<Timestamp>,
 }
 
+type AboutColumns = (
+    Option<Db<NodeId>>,
+    Option<Db<LinkProofId>>,
+    Option<Db<LinkId>>,
+    Option<String>,
+);
+
 impl Read<'_> {
     pub fn mailed_link(&mut self, id: MailedLinkId) -> Result<Option<MailedLink>, StoreError> {
         type Row = (
@@ -62,7 +120,7 @@ impl Read<'_> {
             i64,
             Db<Timestamp>,
             Option<Db<Timestamp>>,
-            Option<Db<NodeId>>,
+            AboutColumns,
         );
         let row: Option<Row> = on!(&mut *self.connection, c => mailed_links::table
             .filter(mailed_links::id.eq(Db(id)))
@@ -70,15 +128,26 @@ impl Read<'_> {
                 mailed_links::user_id, mailed_links::kind, mailed_links::secret_digest,
                 mailed_links::secret_key_id, mailed_links::user_epoch,
                 mailed_links::installation_epoch, mailed_links::expires_at,
-                mailed_links::consumed_at, mailed_links::node_id,
+                mailed_links::consumed_at,
+                (
+                    mailed_links::node_id, mailed_links::proof_id, mailed_links::link_id,
+                    mailed_links::address,
+                ),
             ))
             .get_result(c)
             .optional()?);
         row.map(|row| {
+            let (node, proof, link, address) = row.8;
+            let about = About {
+                node: opt(node),
+                proof: opt(proof),
+                link: opt(link),
+                address,
+            };
             Ok(MailedLink {
                 id,
                 user_id: row.0.0,
-                kind: LinkKind::from_columns(row.1, opt(row.8))
+                kind: LinkKind::from_columns(row.1, about)
                     .ok_or_else(|| StoreError::Corrupt("the kind of a mailed link".to_owned()))?,
                 digest: KeyedDigest {
                     digest: row.2.0,
@@ -99,7 +168,7 @@ impl Write<'_> {
         &mut self,
         user: UserId,
         user_epoch: i64,
-        kind: LinkKind,
+        kind: &LinkKind,
         expires_at: ExpiresAt,
     ) -> Result<OpaqueToken, StoreError> {
         let id = MailedLinkId::ordered(self.millis(), self.entropy());
@@ -108,12 +177,15 @@ impl Write<'_> {
             .keys()
             .digest(TokenKind::MailedLink, id.as_bytes(), &secret);
         let installation_epoch = self.installation_epoch()?;
-        let (now, (code, node)) = (self.now(), kind.columns());
+        let (now, (code, about)) = (self.now(), kind.columns());
         on!(&mut *self.connection, c => diesel::insert_into(mailed_links::table).values((
             mailed_links::id.eq(Db(id)),
             mailed_links::user_id.eq(Db(user)),
             mailed_links::kind.eq(code),
-            mailed_links::node_id.eq(node.map(Db)),
+            mailed_links::node_id.eq(about.node.map(Db)),
+            mailed_links::proof_id.eq(about.proof.map(Db)),
+            mailed_links::link_id.eq(about.link.map(Db)),
+            mailed_links::address.eq(about.address.as_ref()),
             mailed_links::secret_digest.eq(Db(stored.digest)),
             mailed_links::secret_key_id.eq(stored.key_id),
             mailed_links::user_epoch.eq(user_epoch),

@@ -247,6 +247,7 @@ impl Write<'_> {
             era: tenant.era,
             user,
             client,
+            link: None,
             bound_since: BoundSince::default(),
             authenticated_at: None,
             parent_client: None,

@@ -3,15 +3,18 @@
 use curfew_policy::limits::{BoundSince, TenantLimits};
 use curfew_policy::liveness::{Alive, DeadBecause, NodeFacts, OwnerFacts, judge_node};
 use curfew_policy::status::{DeathCause, NodeKind, OwnerStatus, UserStatus};
-use curfew_protocol::{ClientKey, Lifetime, NodeId, TenantId, Timestamp, UserId};
+use curfew_protocol::{ClientKey, Lifetime, LinkId, NodeId, TenantId, Timestamp, UserId};
 use diesel::prelude::*;
 
 use crate::AnyConnection;
 use crate::context::Read;
 use crate::db::{Db, opt};
 use crate::error::StoreError;
+use crate::nodes::BornThrough;
 use crate::on;
-use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, users};
+use crate::schema::{
+    clients, installation, limit_eras, links, nodes, providers, sessions, tenants, users,
+};
 
 /// A node with everything that bears on its life, as one look-up found it.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct NodeChain {
     pub tenant_slug: String,
     pub user: Option<NodeUser>,
     pub client: Option<NodeClient>,
+    /// The upstream link that the person signed in through, and the epochs that the node remembers.
+    pub link: Option<BornThrough>,
     pub session_id: Option<NodeId>,
     pub era: i64,
     pub created_at: Timestamp,
@@ -76,6 +81,7 @@ pub struct NodeLife {
     pub tenant_id: TenantId,
     pub user: Option<NodeUser>,
     pub client: Option<NodeClient>,
+    pub link: Option<BornThrough>,
     pub authenticated_at: Option<Timestamp>,
     pub actor: Option<String>,
     pub facts: NodeFacts,
@@ -127,6 +133,7 @@ pub(crate) struct LifeColumns {
     tenant_id: Db<TenantId>,
     user_id: Option<Db<UserId>>,
     client_id: Option<Db<ClientKey>>,
+    link: (Option<Db<LinkId>>, Option<i64>, Option<i64>),
     installation_epoch: i64,
     tenant_epoch: i64,
     user_epoch: Option<i64>,
@@ -146,6 +153,8 @@ pub(crate) struct OwnerColumns {
     limits: LimitColumns,
     user: Option<(Db<UserStatus>, i64, String)>,
     client: Option<(Db<OwnerStatus>, i64, String)>,
+    link: Option<(Db<OwnerStatus>, i64)>,
+    provider: Option<(Db<OwnerStatus>, i64)>,
     session_idle_at: Option<Db<Timestamp>>,
 }
 
@@ -157,6 +166,7 @@ macro_rules! life_columns {
             nodes::tenant_id,
             nodes::user_id,
             nodes::client_id,
+            (nodes::link_id, nodes::link_epoch, nodes::provider_epoch),
             nodes::installation_epoch,
             nodes::tenant_epoch,
             nodes::user_epoch,
@@ -178,6 +188,8 @@ macro_rules! life_columns {
                 limit_columns!(),
                 (users::status, users::epoch, users::username).nullable(),
                 (clients::status, clients::epoch, clients::client_id).nullable(),
+                (links::status, links::epoch).nullable(),
+                (providers::status, providers::epoch).nullable(),
                 sessions::idle_at.nullable(),
             ),
         )
@@ -220,11 +232,28 @@ macro_rules! with_owners {
             .inner_join(installation::table.on(installation::id.eq(1_i16)))
             .left_join(users::table.on(users::id.nullable().eq(nodes::user_id)))
             .left_join(clients::table.on(clients::id.nullable().eq(nodes::client_id)))
+            .left_join(links::table.on(links::id.nullable().eq(nodes::link_id)))
+            .left_join(
+                providers::table.on(providers::id.nullable().eq(links::provider_id.nullable())),
+            )
             .left_join(sessions::table.on(sessions::node_id.nullable().eq(nodes::session_id)))
     };
 }
 
 pub(crate) use {life_columns, limit_columns, place_columns, with_owners};
+
+/// An owner that is only there when the person came through an upstream link.
+fn through(
+    link: Option<BornThrough>,
+    now: Option<(Db<OwnerStatus>, i64)>,
+    epoch_at_birth: impl Fn(BornThrough) -> i64,
+) -> Option<OwnerFacts<OwnerStatus>> {
+    link.zip(now).map(|(link, (status, epoch_now))| OwnerFacts {
+        status: status.0,
+        epoch_now,
+        epoch_at_birth: epoch_at_birth(link),
+    })
+}
 
 impl From<LifeColumns> for NodeLife {
     fn from(node: LifeColumns) -> Self {
@@ -233,6 +262,12 @@ impl From<LifeColumns> for NodeLife {
         let (tenant_status, tenant_epoch) = owners.tenant;
         let user = node.user_id.zip(owners.user);
         let client = node.client_id.zip(owners.client);
+        let (link, link_epoch, provider_epoch) = node.link;
+        let link = link.map(|link| BornThrough {
+            link: link.0,
+            link_epoch: link_epoch.unwrap_or(0),
+            provider_epoch: provider_epoch.unwrap_or(0),
+        });
         let facts = NodeFacts {
             expires_at: node.expires_at.0,
             ended: opt(node.ended_cause),
@@ -262,6 +297,8 @@ impl From<LifeColumns> for NodeLife {
                 epoch_now: *epoch,
                 epoch_at_birth: node.client_epoch.unwrap_or(0),
             }),
+            link: through(link, owners.link, |link| link.link_epoch),
+            provider: through(link, owners.provider, |link| link.provider_epoch),
         };
         Self {
             kind: node.kind.0,
@@ -276,6 +313,7 @@ impl From<LifeColumns> for NodeLife {
                 client_id,
                 epoch,
             }),
+            link,
             authenticated_at: opt(node.authenticated_at),
             actor: node.actor,
             facts,
@@ -293,6 +331,7 @@ impl NodeChain {
             tenant_slug: place.tenant_slug,
             user: life.user,
             client: life.client,
+            link: life.link,
             session_id: opt(place.session_id),
             era: place.era,
             created_at: place.created_at.0,

@@ -7,7 +7,7 @@
 use curfew_policy::lifetime::ExpiresAt;
 use curfew_policy::limits::{BoundSince, LimitKind};
 use curfew_policy::status::{DeathCause, NodeKind};
-use curfew_protocol::{ClientKey, NodeId, TenantId, Timestamp, TokenId, UserId};
+use curfew_protocol::{ClientKey, LinkId, NodeId, TenantId, Timestamp, TokenId, UserId};
 use diesel::prelude::*;
 
 use crate::AnyConnection;
@@ -30,12 +30,22 @@ pub struct Birth {
     pub era: i64,
     pub user: Option<(UserId, i64)>,
     pub client: Option<(ClientKey, i64)>,
+    /// The upstream link that the person signed in through.
+    pub link: Option<BornThrough>,
     /// Since when the tenant's maxima bind what binds it.
     pub bound_since: BoundSince,
     /// When the person last proved who they are.
     pub authenticated_at: Option<Timestamp>,
     /// The client of what binds it, when that may be another one.
     pub parent_client: Option<ClientKey>,
+}
+
+/// An upstream link, with its own epoch and its provider's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BornThrough {
+    pub link: LinkId,
+    pub link_epoch: i64,
+    pub provider_epoch: i64,
 }
 
 impl Birth {
@@ -52,6 +62,7 @@ impl Birth {
             era: parent.era,
             user: user.map(|(user, facts)| (user.id, facts.epoch_at_birth)),
             client: client.map(|(client, facts)| (client.key, facts.epoch_at_birth)),
+            link: parent.link,
             bound_since: facts.bound_since,
             authenticated_at: parent.authenticated_at,
             parent_client: client.map(|(client, _)| client.key),
@@ -173,6 +184,9 @@ impl Write<'_> {
                 nodes::tenant_epoch.eq(birth.tenant_epoch),
                 nodes::user_epoch.eq(birth.user.map(|(_, epoch)| epoch)),
                 nodes::client_epoch.eq(birth.client.map(|(_, epoch)| epoch)),
+                nodes::link_id.eq(birth.link.map(|through| Db(through.link))),
+                nodes::link_epoch.eq(birth.link.map(|through| through.link_epoch)),
+                nodes::provider_epoch.eq(birth.link.map(|through| through.provider_epoch)),
                 nodes::era.eq(birth.era),
                 nodes::created_at.eq(Db(self.now())),
                 nodes::expires_at.eq(Db(new.expires_at.timestamp())),

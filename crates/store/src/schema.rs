@@ -49,11 +49,13 @@ diesel::table! {
         name -> Text,
         email -> Nullable<Text>,
         email_key -> Nullable<Text>,
+        email_origin -> SmallInt,
         status -> SmallInt,
         epoch -> BigInt,
         administrator -> Bool,
         password_hash -> Nullable<Text>,
         ever_linked -> Bool,
+        quarantined -> Bool,
         created_at -> BigInt,
         status_changed_at -> BigInt,
     }
@@ -64,8 +66,13 @@ diesel::table! {
         id -> Binary,
         tenant_id -> Binary,
         slug -> Text,
+        name -> Text,
         kind -> SmallInt,
         issuer -> Text,
+        client_id -> Text,
+        sealed_client_secret -> Nullable<Binary>,
+        settings -> Text,
+        configured -> Bool,
         status -> SmallInt,
         epoch -> BigInt,
         created_at -> BigInt,
@@ -79,6 +86,7 @@ diesel::table! {
         user_id -> Binary,
         issuer -> Text,
         subject -> Text,
+        display -> Text,
         status -> SmallInt,
         epoch -> BigInt,
         created_at -> BigInt,
@@ -111,6 +119,7 @@ diesel::table! {
         resource_server_id -> Nullable<Binary>,
         max_lifetime -> Nullable<BigInt>,
         personal -> Bool,
+        read_only -> Bool,
     }
 }
 
@@ -189,6 +198,8 @@ diesel::table! {
         idle_at -> BigInt,
         ip -> Text,
         user_agent -> Text,
+        upstream_sid -> Nullable<Text>,
+        upstream_bound -> Bool,
     }
 }
 
@@ -317,11 +328,63 @@ diesel::table! {
 }
 
 diesel::table! {
+    upstream_logins (id) {
+        id -> Binary,
+        tenant_id -> Binary,
+        provider_id -> Binary,
+        provider_epoch -> BigInt,
+        purpose -> SmallInt,
+        session_id -> Nullable<Binary>,
+        mailed_link_id -> Nullable<Binary>,
+        secret_digest -> Binary,
+        secret_key_id -> SmallInt,
+        browser_tag -> Binary,
+        sealed_secrets -> Binary,
+        reauthenticate -> Bool,
+        return_to -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        consumed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    link_proofs (id) {
+        id -> Binary,
+        tenant_id -> Binary,
+        provider_id -> Binary,
+        provider_epoch -> BigInt,
+        user_id -> Binary,
+        user_epoch -> BigInt,
+        installation_epoch -> BigInt,
+        empty_link_id -> Nullable<Binary>,
+        session_id -> Nullable<Binary>,
+        browser_tag -> Binary,
+        sealed_identity -> Binary,
+        return_to -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        consumed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    upstream_logouts (provider_id, token_tag) {
+        provider_id -> Binary,
+        token_tag -> Binary,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     mailed_links (id) {
         id -> Binary,
         user_id -> Binary,
         kind -> SmallInt,
         node_id -> Nullable<Binary>,
+        proof_id -> Nullable<Binary>,
+        link_id -> Nullable<Binary>,
+        address -> Nullable<Text>,
         secret_digest -> Binary,
         secret_key_id -> SmallInt,
         user_epoch -> BigInt,
@@ -432,6 +495,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     device_codes,
     device_requests,
     consents,
+    upstream_logins,
+    link_proofs,
+    upstream_logouts,
     mailed_links,
     bootstraps,
     mails,

@@ -21,6 +21,8 @@ pub struct Scope {
     pub max_lifetime: Option<Lifetime>,
     /// May people put it into their personal access tokens?
     pub personal: bool,
+    /// Does whoever has it change nothing? All others are withheld from accounts in quarantine.
+    pub read_only: bool,
 }
 
 type Row = (
@@ -28,6 +30,7 @@ type Row = (
     String,
     Option<Db<ResourceServerKey>>,
     Option<i64>,
+    bool,
     bool,
 );
 
@@ -38,6 +41,7 @@ fn scope(row: Row) -> Scope {
         resource_server: opt(row.2),
         max_lifetime: lifetime(row.3),
         personal: row.4,
+        read_only: row.5,
     }
 }
 
@@ -52,6 +56,7 @@ macro_rules! scope_query {
                 scopes::resource_server_id,
                 scopes::max_lifetime,
                 scopes::personal,
+                scopes::read_only,
             ))
     };
 }
@@ -81,6 +86,7 @@ impl Write<'_> {
             scopes::resource_server_id.eq(scope.resource_server.map(Db)),
             scopes::max_lifetime.eq(scope.max_lifetime.map(Lifetime::seconds)),
             scopes::personal.eq(scope.personal),
+            scopes::read_only.eq(scope.read_only),
         )).execute(c)?);
         Ok(())
     }
@@ -94,6 +100,7 @@ impl Write<'_> {
             scopes::description.eq(&scope.description),
             scopes::max_lifetime.eq(scope.max_lifetime.map(Lifetime::seconds)),
             scopes::personal.eq(scope.personal),
+            scopes::read_only.eq(scope.read_only),
         ))
         .execute(c)?);
         Ok(changed == 1)

@@ -1,10 +1,13 @@
 //! Browser sessions.
 
 use curfew_policy::lifetime::{ExpiresAt, idle_at};
-use curfew_policy::status::NodeKind;
-use curfew_protocol::{Digest, Lifetime, NodeId, OpaqueToken, Timestamp, TokenKind, UserId};
+use curfew_policy::status::{DeathCause, NodeKind};
+use curfew_protocol::{
+    Digest, Lifetime, NodeId, OpaqueToken, ProviderId, Timestamp, TokenKind, UserId,
+};
 use diesel::prelude::*;
 
+use crate::clients::Client;
 use crate::context::{Read, Write};
 use crate::db::Db;
 use crate::error::StoreError;
@@ -13,7 +16,7 @@ use crate::last_uses::Used;
 use crate::node_chain::node_chain;
 use crate::nodes::{Ancestor, Birth, NewNode, NodeChain};
 use crate::on;
-use crate::schema::{nodes, sessions};
+use crate::schema::{links, nodes, sessions};
 
 /// A browser session with everything that binds it.
 #[derive(Clone, Debug)]
@@ -23,7 +26,24 @@ pub struct Session {
     /// How long it may lie unused, as was decided at its birth.
     pub idle_lifetime: Lifetime,
     pub idle_at: Timestamp,
+    /// It ends with a session upstream, and so does what it approves.
+    pub upstream_bound: bool,
     pub node: NodeChain,
+}
+
+impl Session {
+    /// Does it bind what its person allows this client? A binding ancestor caps what it begets, and its death ends that.
+    pub const fn binds(&self, client: &Client) -> bool {
+        self.upstream_bound || client.registration.session_bound
+    }
+}
+
+/// The session upstream that a session was born in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamSession {
+    /// As its provider names it (OpenID Connect Back-Channel Logout 1.0 §2.1).
+    pub sid: Option<String>,
+    pub bound: bool,
 }
 
 /// A session to be stored.
@@ -34,6 +54,8 @@ pub struct NewSession {
     pub idle_lifetime: Lifetime,
     pub ip: String,
     pub user_agent: String,
+    /// `None`: it was born here.
+    pub upstream: Option<UpstreamSession>,
 }
 
 /// A session as lists show it.
@@ -56,12 +78,12 @@ pub struct SessionListing {
 
 impl Read<'_> {
     pub fn session(&mut self, id: NodeId) -> Result<Option<Session>, StoreError> {
-        type Row = (Db<Digest>, i16, Db<Timestamp>, i64, Db<Timestamp>);
+        type Row = (Db<Digest>, i16, Db<Timestamp>, i64, Db<Timestamp>, bool);
         let row: Option<Row> = on!(&mut *self.connection, c => sessions::table
             .filter(sessions::node_id.eq(Db(id)))
             .select((
                 sessions::secret_digest, sessions::secret_key_id, sessions::authenticated_at,
-                sessions::idle_lifetime, sessions::idle_at,
+                sessions::idle_lifetime, sessions::idle_at, sessions::upstream_bound,
             ))
             .get_result(c)
             .optional()?);
@@ -77,6 +99,7 @@ impl Read<'_> {
             authenticated_at: row.2.0,
             idle_lifetime: Lifetime::from_seconds(u32::try_from(row.3).unwrap_or(u32::MAX)),
             idle_at: row.4.0,
+            upstream_bound: row.5,
             node,
         }))
     }
@@ -141,6 +164,7 @@ impl Write<'_> {
             .keys()
             .digest(TokenKind::Session, id.as_bytes(), &secret);
         let now = self.now();
+        let upstream = new.upstream.as_ref();
         on!(&mut *self.connection, c => diesel::insert_into(sessions::table).values((
             sessions::node_id.eq(Db(id)),
             sessions::secret_digest.eq(Db(stored.digest)),
@@ -150,11 +174,33 @@ impl Write<'_> {
             sessions::idle_at.eq(Db(idle_at(new.idle_lifetime, now, new.expires_at.timestamp()))),
             sessions::ip.eq(&new.ip),
             sessions::user_agent.eq(&new.user_agent),
+            sessions::upstream_sid.eq(upstream.and_then(|upstream| upstream.sid.as_ref())),
+            sessions::upstream_bound.eq(upstream.is_some_and(|upstream| upstream.bound)),
         )).execute(c)?);
         Ok((
             id,
             OpaqueToken::new(TokenKind::Session, *id.as_bytes(), secret),
         ))
+    }
+
+    /// Ends every session that was born in that session upstream, with all that is bound to it. Returns the sessions.
+    pub fn sessions_end_upstream(
+        &mut self,
+        provider: ProviderId,
+        sid: &str,
+    ) -> Result<Vec<NodeId>, StoreError> {
+        let born: Vec<Db<NodeId>> = on!(&mut *self.connection, c => sessions::table
+            .inner_join(nodes::table.on(nodes::id.eq(sessions::node_id)))
+            .inner_join(links::table.on(links::id.nullable().eq(nodes::link_id)))
+            .filter(sessions::upstream_sid.eq(sid)
+                .and(links::provider_id.eq(Db(provider)))
+                .and(nodes::ended_at.is_null()))
+            .select(nodes::id)
+            .load(c)?);
+        for session in &born {
+            self.node_end(session.0, DeathCause::LoggedOutUpstream)?;
+        }
+        Ok(born.into_iter().map(|session| session.0).collect())
     }
 
     /// Moves the idle end forward, never back. Where to, and that it is worth a write, was decided by the rule (`idle_move`).

@@ -18,7 +18,9 @@ use crate::node_chain::{
     LifeColumns, NodeChain, PlaceColumns, life_columns, limit_columns, place_columns, with_owners,
 };
 use crate::on;
-use crate::schema::{clients, installation, limit_eras, nodes, sessions, tenants, tokens, users};
+use crate::schema::{
+    clients, installation, limit_eras, links, nodes, providers, sessions, tenants, tokens, users,
+};
 
 /// An access token with everything that bears on its life.
 #[derive(Clone, Debug)]

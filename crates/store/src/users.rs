@@ -1,6 +1,6 @@
 //! People.
 
-use curfew_policy::status::UserStatus;
+use curfew_policy::status::{EmailOrigin, UserStatus};
 use curfew_protocol::{Redacted, TenantId, Timestamp, UserId};
 use diesel::prelude::*;
 
@@ -17,11 +17,17 @@ pub struct User {
     pub username: String,
     pub name: String,
     pub email: Option<String>,
+    /// Who vouches for the address.
+    pub email_origin: EmailOrigin,
     pub status: UserStatus,
     pub epoch: i64,
     pub administrator: bool,
     #[serde(skip)]
     pub password_hash: Option<Redacted<String>>,
+    /// An upstream identity was bound to it once.
+    pub ever_linked: bool,
+    /// No scope that writes, until a second proof.
+    pub quarantined: bool,
     #[serde(serialize_with = "crate::node_lists::seconds")]
     pub created_at: Timestamp,
     #[serde(serialize_with = "crate::node_lists::seconds")]
@@ -37,6 +43,8 @@ pub struct NewUser {
     pub email: Option<String>,
     /// The canonical form of `email`, when it has one.
     pub email_key: Option<String>,
+    pub email_origin: EmailOrigin,
+    pub quarantined: bool,
     pub administrator: bool,
     pub password_hash: Option<Redacted<String>>,
 }
@@ -51,8 +59,8 @@ type Row = (
     i64,
     bool,
     Option<String>,
-    Db<Timestamp>,
-    Db<Timestamp>,
+    (Db<Timestamp>, Db<Timestamp>),
+    (Db<EmailOrigin>, bool, bool),
 );
 
 fn user(row: Row) -> User {
@@ -66,8 +74,11 @@ fn user(row: Row) -> User {
         epoch: row.6,
         administrator: row.7,
         password_hash: row.8.map(Redacted),
-        created_at: row.9.0,
-        status_changed_at: row.10.0,
+        created_at: row.9.0.0,
+        status_changed_at: row.9.1.0,
+        email_origin: row.10.0.0,
+        ever_linked: row.10.1,
+        quarantined: row.10.2,
     }
 }
 
@@ -83,8 +94,8 @@ macro_rules! user_query {
             users::epoch,
             users::administrator,
             users::password_hash,
-            users::created_at,
-            users::status_changed_at,
+            (users::created_at, users::status_changed_at),
+            (users::email_origin, users::ever_linked, users::quarantined),
         ))
     };
 }
@@ -146,7 +157,9 @@ impl Write<'_> {
             users::epoch.eq(1_i64),
             users::administrator.eq(new.administrator),
             users::password_hash.eq(new.password_hash.as_ref().map(|hash| &hash.0)),
+            users::email_origin.eq(Db(new.email_origin)),
             users::ever_linked.eq(false),
+            users::quarantined.eq(new.quarantined),
             users::created_at.eq(Db(now)),
             users::status_changed_at.eq(Db(now)),
         )).execute(c)?);
@@ -166,7 +179,7 @@ impl Write<'_> {
         self.user(id)
     }
 
-    /// Changes name, address and role. None of them is a credential, so the epoch stays.
+    /// Changes name, address and role, as an administrator states them. None of them is a credential, so the epoch stays.
     pub fn user_update(
         &mut self,
         id: UserId,
@@ -178,9 +191,33 @@ impl Write<'_> {
             users::name.eq(name),
             users::email.eq(email.map(|(address, _)| address)),
             users::email_key.eq(email.and_then(|(_, key)| key)),
+            users::email_origin.eq(Db(EmailOrigin::Stated)),
             users::administrator.eq(administrator),
         )).execute(c)?);
         Ok(())
+    }
+
+    /// Sets the address, and who vouches for it. A unique violation: another account has it.
+    pub fn user_set_email(
+        &mut self,
+        id: UserId,
+        (email, email_key): (&str, Option<&str>),
+        origin: EmailOrigin,
+    ) -> Result<(), StoreError> {
+        on!(&mut *self.connection, c => diesel::update(users::table.filter(users::id.eq(Db(id)))).set((
+            users::email.eq(email),
+            users::email_key.eq(email_key),
+            users::email_origin.eq(Db(origin)),
+        )).execute(c)?);
+        Ok(())
+    }
+
+    /// Lifts the quarantine. False: there was none.
+    pub fn user_lift_quarantine(&mut self, id: UserId) -> Result<bool, StoreError> {
+        let lifted = on!(&mut *self.connection, c => diesel::update(
+            users::table.filter(users::id.eq(Db(id)).and(users::quarantined.eq(true))),
+        ).set(users::quarantined.eq(false)).execute(c)?);
+        Ok(lifted == 1)
     }
 
     /// Sets the status and moves the epoch: one row, and every credential of the user is dead.

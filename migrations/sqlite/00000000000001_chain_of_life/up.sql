@@ -45,11 +45,16 @@ CREATE TABLE users (
     name TEXT NOT NULL,
     email TEXT,
     email_key TEXT,
+    -- Who vouches for the address: an administrator (1), an upstream provider (2), or the mailbox itself (3).
+    email_origin SMALLINT NOT NULL CHECK (email_origin IN (1, 2, 3)),
     status SMALLINT NOT NULL CHECK (status IN (1, 2, 3, 4)),
     epoch BIGINT NOT NULL CHECK (epoch >= 1),
     administrator BOOLEAN NOT NULL,
     password_hash TEXT,
+    -- An upstream identity was bound to it once; then an address alone never chooses it again.
     ever_linked BOOLEAN NOT NULL,
+    -- It was made by an upstream sign-in and gets no scope that writes, until a second proof.
+    quarantined BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     status_changed_at BIGINT NOT NULL,
     CHECK (email_key IS NULL OR email IS NOT NULL)
@@ -57,30 +62,43 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_username ON users (tenant_id, username) WHERE status <> 4;
 CREATE UNIQUE INDEX users_email_key ON users (tenant_id, email_key) WHERE status <> 4 AND email_key IS NOT NULL;
 
+-- An upstream identity provider: OpenID Connect (1) or GitHub (2).
 CREATE TABLE providers (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     tenant_id BLOB NOT NULL REFERENCES tenants (id),
     slug TEXT NOT NULL,
-    kind SMALLINT NOT NULL,
+    name TEXT NOT NULL,
+    kind SMALLINT NOT NULL CHECK (kind IN (1, 2)),
     issuer TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    sealed_client_secret BLOB,
+    -- The administrator's rules, as JSON.
+    settings TEXT NOT NULL,
+    -- It is described in the configuration, which is where it is changed.
+    configured BOOLEAN NOT NULL,
     status SMALLINT NOT NULL CHECK (status IN (1, 3, 4)),
     epoch BIGINT NOT NULL CHECK (epoch >= 1),
     created_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX providers_slug ON providers (tenant_id, slug) WHERE status <> 4;
 
--- Who a person is at an upstream provider. Issuer and subject are two columns, compared byte for byte.
+-- Who a person is at an upstream provider. Issuer and subject are two columns, compared byte for byte. Both are empty in a link that was
+-- imported without them, until its person comes. Its owner never changes.
 CREATE TABLE links (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     provider_id BLOB NOT NULL REFERENCES providers (id),
     user_id BLOB NOT NULL REFERENCES users (id),
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
+    -- What the person recognises it by.
+    display TEXT NOT NULL,
     status SMALLINT NOT NULL CHECK (status IN (1, 3, 4)),
     epoch BIGINT NOT NULL CHECK (epoch >= 1),
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    CHECK ((issuer = '') = (subject = ''))
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX links_subject ON links (provider_id, issuer, subject) WHERE status <> 4 AND subject <> '';
+CREATE UNIQUE INDEX links_empty ON links (provider_id, user_id) WHERE status <> 4 AND subject = '';
 CREATE INDEX links_user ON links (user_id);
 
 CREATE TABLE resource_servers (
@@ -112,6 +130,8 @@ CREATE TABLE scopes (
     max_lifetime BIGINT CHECK (max_lifetime > 0),
     -- May people put it into their personal access tokens?
     personal BOOLEAN NOT NULL,
+    -- Whoever has it changes nothing; all others are withheld from accounts in quarantine.
+    read_only BOOLEAN NOT NULL,
     PRIMARY KEY (tenant_id, name)
 ) WITHOUT ROWID;
 
@@ -234,8 +254,13 @@ CREATE TABLE sessions (
     idle_lifetime BIGINT NOT NULL CHECK (idle_lifetime > 0),
     idle_at BIGINT NOT NULL,
     ip TEXT NOT NULL,
-    user_agent TEXT NOT NULL
+    user_agent TEXT NOT NULL,
+    -- The session upstream that it was born in, as its provider names it; and whether what it approves is bound to it, because it ends
+    -- with that one.
+    upstream_sid TEXT,
+    upstream_bound BOOLEAN NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX sessions_upstream_sid ON sessions (upstream_sid) WHERE upstream_sid IS NOT NULL;
 
 CREATE TABLE approvals (
     node_id BLOB NOT NULL PRIMARY KEY REFERENCES nodes (id),
@@ -371,12 +396,75 @@ CREATE TABLE consents (
     CHECK (expires_at > created_at)
 ) WITHOUT ROWID;
 
--- A link sent by mail, or handed over: an invitation (1), a password reset (2), or the undoing of an approval (3).
+-- Somebody is on the way to an upstream provider and back: to sign in (1), to add an identity to the account of a session (2), or to
+-- accept an invitation (3). The secret is the state parameter; nonce and PKCE verifier are sealed; the browser is known by a cookie.
+CREATE TABLE upstream_logins (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id BLOB NOT NULL REFERENCES tenants (id),
+    provider_id BLOB NOT NULL REFERENCES providers (id),
+    provider_epoch BIGINT NOT NULL,
+    purpose SMALLINT NOT NULL CHECK (purpose IN (1, 2, 3)),
+    session_id BLOB,
+    mailed_link_id BLOB,
+    secret_digest BLOB NOT NULL CHECK (length(secret_digest) = 32),
+    secret_key_id SMALLINT NOT NULL,
+    browser_tag BLOB NOT NULL CHECK (length(browser_tag) = 32),
+    sealed_secrets BLOB NOT NULL,
+    -- The person must prove anew who they are.
+    reauthenticate BOOLEAN NOT NULL,
+    return_to TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    consumed_at BIGINT,
+    CHECK (expires_at > created_at),
+    CHECK ((purpose = 2) = (session_id IS NOT NULL)),
+    CHECK ((purpose = 3) = (mailed_link_id IS NOT NULL))
+) WITHOUT ROWID;
+CREATE INDEX upstream_logins_expiry ON upstream_logins (expires_at);
+
+-- An identity that was proved upstream and waits until its person proves that the account is theirs, too: by the mailbox, by a live
+-- session of the account, or, when they began on their account page (session_id), by saying so. The identity is sealed.
+CREATE TABLE link_proofs (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id BLOB NOT NULL REFERENCES tenants (id),
+    provider_id BLOB NOT NULL REFERENCES providers (id),
+    provider_epoch BIGINT NOT NULL,
+    user_id BLOB NOT NULL REFERENCES users (id),
+    user_epoch BIGINT NOT NULL,
+    installation_epoch BIGINT NOT NULL,
+    -- The imported link that gets the subject.
+    empty_link_id BLOB REFERENCES links (id),
+    session_id BLOB,
+    browser_tag BLOB NOT NULL CHECK (length(browser_tag) = 32),
+    sealed_identity BLOB NOT NULL,
+    return_to TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    consumed_at BIGINT,
+    CHECK (expires_at > created_at)
+) WITHOUT ROWID;
+CREATE INDEX link_proofs_expiry ON link_proofs (expires_at);
+
+-- Logout tokens that were obeyed: each is, once.
+CREATE TABLE upstream_logouts (
+    provider_id BLOB NOT NULL REFERENCES providers (id),
+    token_tag BLOB NOT NULL CHECK (length(token_tag) = 32),
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (provider_id, token_tag)
+) WITHOUT ROWID;
+CREATE INDEX upstream_logouts_expiry ON upstream_logouts (expires_at);
+
+-- A link sent by mail, or handed over: an invitation (1), a password reset (2), the undoing of an approval (3), the proof that an account
+-- is whose identity wants to be bound to it (4), the proof of an address (5), and the undoing of a link made (6), of a link taken
+-- away (7) and of a changed address (8, with the old one).
 CREATE TABLE mailed_links (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     user_id BLOB NOT NULL REFERENCES users (id),
-    kind SMALLINT NOT NULL CHECK (kind IN (1, 2, 3)),
+    kind SMALLINT NOT NULL CHECK (kind IN (1, 2, 3, 4, 5, 6, 7, 8)),
     node_id BLOB,
+    proof_id BLOB,
+    link_id BLOB,
+    address TEXT,
     secret_digest BLOB NOT NULL CHECK (length(secret_digest) = 32),
     secret_key_id SMALLINT NOT NULL,
     user_epoch BIGINT NOT NULL,
@@ -385,7 +473,10 @@ CREATE TABLE mailed_links (
     expires_at BIGINT NOT NULL,
     consumed_at BIGINT,
     CHECK (expires_at > created_at),
-    CHECK ((kind = 3) = (node_id IS NOT NULL))
+    CHECK ((kind = 3) = (node_id IS NOT NULL)),
+    CHECK ((kind = 4) = (proof_id IS NOT NULL)),
+    CHECK ((kind IN (6, 7)) = (link_id IS NOT NULL)),
+    CHECK ((kind IN (5, 8)) = (address IS NOT NULL))
 ) WITHOUT ROWID;
 CREATE INDEX mailed_links_user ON mailed_links (user_id);
 
@@ -452,8 +543,8 @@ CREATE TABLE audit (
     -- The link that proves this row.
     chain_id BLOB NOT NULL CHECK (length(chain_id) = 16),
     sequence BIGINT NOT NULL CHECK (sequence >= 1),
-    -- session (2), client secret (3), bearer token (4), authorization code (5), refresh token (6), mailed link (7) and device
-    -- code (8) name the credential; nobody (0) and the command line (1) have none.
+    -- session (2), client secret (3), bearer token (4), authorization code (5), refresh token (6), mailed link (7), device
+    -- code (8) and upstream sign-in (9) name the credential; nobody (0) and the command line (1) have none.
     CHECK ((authenticated_by IN (0, 1)) = (credential_id IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX audit_user ON audit (user_id, id) WHERE user_id IS NOT NULL;

@@ -91,7 +91,8 @@ impl Actor {
             | AuthenticatedBy::Code(_)
             | AuthenticatedBy::RefreshToken(_)
             | AuthenticatedBy::MailedLink(_)
-            | AuthenticatedBy::DeviceCode(_) => None,
+            | AuthenticatedBy::DeviceCode(_)
+            | AuthenticatedBy::UpstreamLogin(_) => None,
         })
     }
 

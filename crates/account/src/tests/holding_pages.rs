@@ -32,6 +32,7 @@ impl App {
                     resource_server: Some(key),
                     max_lifetime: max.map(Lifetime::from_seconds),
                     personal: true,
+                    read_only: false,
                 };
                 write.scope_insert(DEFAULT_TENANT, &scope)?;
             }

@@ -1,6 +1,7 @@
 //! What a person holds, and its end, without HTTP.
 
 use curfew_http::session;
+use curfew_http::sign_in::SignIn;
 use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
 use curfew_policy::limits::TenantLimits;
 use curfew_policy::standing::Kind;
@@ -44,11 +45,9 @@ impl App {
         let id = self.write(move |write| {
             let tenant = write.tenant(DEFAULT_TENANT)?.unwrap();
             let user = write.user(user)?.unwrap();
-            let by = (AuthenticatedBy::Nobody, &Origin::default());
-            let rules = LifetimeRules::default();
-            Ok(session::start(write, &rules, &tenant, &user, by)?
-                .unwrap()
-                .id)
+            let (rules, origin) = (LifetimeRules::default(), Origin::default());
+            let sign_in = SignIn::here(&rules, &tenant, AuthenticatedBy::Nobody, &origin);
+            Ok(session::start(write, &user, &sign_in)?.unwrap().id)
         });
         self.acting(user, AuthenticatedBy::Session(id))
     }
@@ -156,6 +155,7 @@ impl App {
                     resource_server,
                     max_lifetime: max.map(Lifetime::from_seconds),
                     personal,
+                    read_only: false,
                 };
                 write.scope_insert(DEFAULT_TENANT, &scope)?;
             }
@@ -661,7 +661,7 @@ fn a_mailed_link_disowns_once_and_only_under_the_epoch_it_was_made_under() {
                 Caps::default(),
             );
             let epoch = write.user(ada)?.unwrap().epoch;
-            write.mailed_link_insert(ada, epoch, kind, end.unwrap())
+            write.mailed_link_insert(ada, epoch, &kind, end.unwrap())
         })
     };
     let parsed =

@@ -45,7 +45,7 @@ fn link(app: &App, kind: LinkKind, credential: Credential) -> String {
         let until = rules
             .expires_at(credential, write.now(), Caps::default())
             .unwrap();
-        write.mailed_link_insert(ada, user.epoch, kind, until)
+        write.mailed_link_insert(ada, user.epoch, &kind, until)
     });
     format!("/login/password?link={}", secret.reveal())
 }

@@ -10,13 +10,14 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::{self, Data};
 use curfew_http::mailer::Mailer;
 use curfew_http::origin::TrustedProxies;
+use curfew_http::outbound::{Outbound, OutboundRules};
 use curfew_http::pages::Pages;
 use curfew_http::password::{PasswordHasher, hash};
 use curfew_http::rates::RateRules;
 use curfew_http::uses::Uses;
 use curfew_http::{Edge, Issuer};
 use curfew_policy::lifetime::LifetimeRules;
-use curfew_policy::status::UserStatus;
+use curfew_policy::status::{EmailOrigin, UserStatus};
 use curfew_protocol::{Clock, DEFAULT_TENANT, ManualClock, Redacted, Timestamp, UserId};
 use curfew_store::clients::ClientRegistration;
 use curfew_store::mails::Mail;
@@ -97,6 +98,7 @@ impl App {
             places: curfew_http::places::Places::default(),
             device_same_address: false,
             mailer: None,
+            outbound: Outbound::new(&OutboundRules::default()).unwrap(),
         };
         change(&mut edge);
         let ada = add_user(&edge.store, "ada", Some("ada@harbour.example"));
@@ -207,6 +209,8 @@ pub(super) fn add_user_with(
         name: username.to_owned(),
         email: email.map(ToOwned::to_owned),
         email_key: email.map(ToOwned::to_owned),
+        email_origin: EmailOrigin::Stated,
+        quarantined: false,
         administrator: false,
         password_hash,
     };

@@ -2,7 +2,7 @@
 //!
 //! 1. Session, client and tenant are read again and judged: what died since the page was shown gives nothing.
 //! 2. So is whether the client is for this person, and a remembered consent.
-//! 3. The approval hangs on the session: bound, when the client is session-bound, recorded otherwise. It remembers the epochs that the
+//! 3. The approval hangs on the session: bound, when the client is session-bound or the session bound upstream, recorded otherwise. It remembers the epochs that the
 //!    session was born under, so that whatever kills the session's owners kills it as well.
 //! 4. A challenge that another session's code still remembers is refused: the client makes no fresh ones (RFC 9700 §2.1.1).
 //! 5. The code lives for a minute, below the approval. A consent that was asked for is remembered.
@@ -336,6 +336,6 @@ struct Facts {
 
 impl Facts {
     const fn is_bound(&self) -> bool {
-        self.client.registration.session_bound
+        self.session.binds(&self.client)
     }
 }

@@ -12,12 +12,15 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use curfew_http::mailer::Mailer;
 use curfew_http::origin::TrustedProxies;
+use curfew_http::outbound::{Outbound, OutboundRules};
 use curfew_http::pages::Pages;
 use curfew_http::password::PasswordHasher;
 use curfew_http::rates::RateRules;
+use curfew_http::sign_in::SignIn;
 use curfew_http::uses::Uses;
 use curfew_http::{Edge, Issuer, Realm, session};
 use curfew_policy::lifetime::LifetimeRules;
+use curfew_policy::status::EmailOrigin;
 use curfew_protocol::{
     Clock, DEFAULT_TENANT, Form, GrantType, Lifetime, ManualClock, ScopeSet, Timestamp, TokenId,
     TokenKind,
@@ -167,6 +170,7 @@ fn seed(write: &mut Write<'_>) -> Result<Result<String, ()>, StoreError> {
             resource_server: Some(api),
             max_lifetime,
             personal: false,
+            read_only: false,
         };
         write.scope_insert(DEFAULT_TENANT, &scope)?;
     }
@@ -201,6 +205,7 @@ impl Server {
             places: curfew_http::places::Places::default(),
             device_same_address: false,
             mailer: None::<Mailer>,
+            outbound: Outbound::new(&OutboundRules::default()).unwrap(),
         };
         let secret = edge.store.write(seed).await.unwrap().unwrap();
         let cookie = sign_in(&edge).await;
@@ -339,6 +344,8 @@ async fn sign_in(edge: &Edge) -> Cookie<'static> {
                     name: "Ada".to_owned(),
                     email: None,
                     email_key: None,
+                    email_origin: EmailOrigin::Stated,
+                    quarantined: false,
                     administrator: false,
                     password_hash: None,
                 })?;
@@ -346,9 +353,10 @@ async fn sign_in(edge: &Edge) -> Cookie<'static> {
             }
         };
         let tenant = write.tenant(DEFAULT_TENANT)?.unwrap();
-        let from = (AuthenticatedBy::Nobody, &Origin::default());
+        let origin = Origin::default();
+        let sign_in = SignIn::here(&rules, &tenant, AuthenticatedBy::Nobody, &origin);
         Ok(Ok::<_, ()>(
-            session::start(write, &rules, &tenant, &user, from)?.unwrap(),
+            session::start(write, &user, &sign_in)?.unwrap(),
         ))
     });
     session::cookie(

@@ -29,6 +29,9 @@ pub(crate) enum ScopeCommand {
         /// People may put it into their personal access tokens
         #[arg(long)]
         personal: bool,
+        /// Whoever has it changes nothing: accounts in quarantine may have it, too
+        #[arg(long)]
+        read_only: bool,
     },
     /// List all scopes
     List,
@@ -45,6 +48,9 @@ pub(crate) enum ScopeCommand {
         /// May people put it into their personal access tokens?
         #[arg(long, value_name = "true|false")]
         personal: Option<bool>,
+        /// Does whoever has it change nothing?
+        #[arg(long, value_name = "true|false")]
+        read_only: Option<bool>,
     },
     /// Delete it; tokens that carry it keep a word without meaning
     Delete { name: String },
@@ -67,6 +73,7 @@ pub(crate) fn run(command: ScopeCommand, global: &Global) -> Result<(), Failure>
             resource,
             max_lifetime,
             personal,
+            read_only,
         } => {
             let new = NewScope {
                 name,
@@ -74,6 +81,7 @@ pub(crate) fn run(command: ScopeCommand, global: &Global) -> Result<(), Failure>
                 resource_id: resource,
                 max_lifetime,
                 personal,
+                read_only,
             };
             one(&admin.scope_add(tenant, new)?)?;
         }
@@ -100,11 +108,13 @@ pub(crate) fn run(command: ScopeCommand, global: &Global) -> Result<(), Failure>
             description,
             max_lifetime,
             personal,
+            read_only,
         } => {
             let change = ScopeChange {
                 description,
                 max_lifetime: max_lifetime.map(|maximum| maximum.0),
                 personal,
+                read_only,
             };
             one(&admin.scope_change(tenant, &name, change)?)?;
         }
@@ -135,6 +145,7 @@ fn value(scope: &Scope, resource_id: Option<&str>) -> Value {
         "resource_id": resource_id,
         "max_lifetime": scope.max_lifetime,
         "personal": scope.personal,
+        "read_only": scope.read_only,
     })
 }
 
@@ -155,6 +166,10 @@ fn show(scope: &Scope, resource_id: Option<&str>) -> String {
         (
             "in personal access tokens",
             if scope.personal { "yes" } else { "no" }.to_owned(),
+        ),
+        (
+            "read only",
+            if scope.read_only { "yes" } else { "no" }.to_owned(),
         ),
     ])
 }

@@ -34,9 +34,9 @@ pub(super) fn plant(
     invitations: &Arc<Invitations>,
 ) -> Result<Seeded, Failure> {
     let api = admin.resource_add(TENANT, API, IDENTIFIER, Some("Demo notes"))?;
-    for (name, description) in [
-        ("notes:read", "Read your notes"),
-        ("notes:write", "Write and delete your notes"),
+    for (name, description, read_only) in [
+        ("notes:read", "Read your notes", true),
+        ("notes:write", "Write and delete your notes", false),
     ] {
         admin.scope_add(
             TENANT,
@@ -46,6 +46,7 @@ pub(super) fn plant(
                 resource_id: Some(API.to_owned()),
                 max_lifetime: None,
                 personal: true,
+                read_only,
             },
         )?;
     }

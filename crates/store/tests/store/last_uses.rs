@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use curfew_policy::lifetime::{HARD_CAP, LifetimeRules};
-use curfew_policy::status::{DeathCause, UserStatus};
+use curfew_policy::status::{DeathCause, EmailOrigin, UserStatus};
 use curfew_protocol::{DEFAULT_TENANT, Lifetime, NodeId, Timestamp, TokenId, UserId};
 use curfew_store::last_uses::{LastUse, Use, Used};
 use curfew_store::users::NewUser;
@@ -288,6 +288,8 @@ on_both_backends! {
                     name: String::new(),
                     email: None,
                     email_key: None,
+                    email_origin: EmailOrigin::Stated,
+                    quarantined: false,
                     administrator: false,
                     password_hash: None,
                 })?;

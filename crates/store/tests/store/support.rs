@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, LifetimeRules};
+use curfew_policy::status::EmailOrigin;
 use curfew_protocol::{
     Audiences, ClientKey, DEFAULT_TENANT, Entropy as _, GrantType, ManualClock, NodeId, ScopeSet,
     Timestamp, UserId,
@@ -166,6 +167,8 @@ impl TestStore {
             name: username.to_owned(),
             email: None,
             email_key: None,
+            email_origin: EmailOrigin::Stated,
+            quarantined: false,
             administrator: false,
             password_hash: None,
         };
@@ -234,6 +237,7 @@ pub(crate) fn chain(
             idle_lifetime: LifetimeRules::default().session_idle_lifetime(false),
             ip: String::new(),
             user_agent: String::new(),
+            upstream: None,
         })?;
         let ancestor = if session_bound {
             Ancestor::Binding {
