@@ -16,3 +16,6 @@ pub mod resource;
 pub mod standing;
 pub mod status;
 pub mod upstream;
+pub mod upstream_checks;
+pub mod upstream_draft;
+pub mod upstream_presets;
