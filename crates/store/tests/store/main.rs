@@ -16,3 +16,4 @@ mod plans;
 mod portability;
 mod support;
 mod transactions;
+mod upstream;
