@@ -17,3 +17,4 @@ mod portability;
 mod support;
 mod transactions;
 mod upstream;
+mod users;
