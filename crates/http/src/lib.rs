@@ -18,6 +18,7 @@ pub mod mail_texts;
 pub mod mailer;
 pub mod notice;
 pub mod origin;
+pub mod outbound;
 pub mod pages;
 pub mod password;
 pub mod places;

@@ -17,3 +17,5 @@ mod portability;
 mod support;
 mod transactions;
 mod upstream;
+mod upstream_links;
+mod users;
