@@ -242,3 +242,7 @@ fn provider_slug(read: &mut Read<'_>, link: &Link) -> Result<String, AdminError>
     let provider = read.provider(link.provider_id)?;
     Ok(provider.map(|provider| provider.slug).unwrap_or_default())
 }
+
+#[cfg(test)]
+#[path = "identities_tests.rs"]
+mod tests;

@@ -21,6 +21,8 @@ mod scopes;
 mod sessions;
 mod subject;
 mod tenants;
+#[cfg(test)]
+mod testing;
 mod token_lists;
 mod tokens;
 mod users;

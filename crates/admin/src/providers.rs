@@ -353,3 +353,7 @@ pub(crate) fn differences(old: &ProviderDescription, new: &ProviderDescription) 
     }
     changed.join(" ")
 }
+
+#[cfg(test)]
+#[path = "providers_tests.rs"]
+mod tests;
