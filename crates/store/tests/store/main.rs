@@ -18,5 +18,4 @@ mod rebinding;
 mod support;
 mod transactions;
 mod upstream;
-mod upstream_links;
 mod users;
