@@ -6,6 +6,7 @@ pub mod device;
 pub mod email;
 pub mod lifetime;
 pub mod limits;
+pub mod linking;
 pub mod liveness;
 pub mod password;
 pub mod pkce;
