@@ -304,7 +304,7 @@ impl Browser {
                 .app_data(self.edge.clone())
                 .service(web::scope("/t/{tenant}").configure(crate::routes))
                 .configure(crate::routes)
-                .default_service(web::to(crate::not_found)),
+                .default_service(web::to(curfew_http::visit::not_found)),
         )
         .await;
         let jar: Vec<String> = self
