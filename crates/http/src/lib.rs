@@ -19,6 +19,7 @@ pub mod mailed_link;
 pub mod mailer;
 pub mod notice;
 pub mod origin;
+pub mod outbound;
 pub mod pages;
 pub mod password;
 pub mod places;
