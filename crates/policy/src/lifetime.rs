@@ -207,6 +207,18 @@ pub const CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(2);
 /// How long another server may take to accept a connection.
 pub const OUTBOUND_CONNECT: Lifetime = Lifetime::from_seconds(3);
 
+/// For how long what an upstream provider published about itself, its keys included, is taken for true.
+pub const UPSTREAM_DOCUMENTS: Lifetime = Lifetime::from_seconds(3_600);
+
+/// How often a token with an unknown key may make us ask for a provider's keys again (B42).
+pub const UPSTREAM_KEYS_AGAIN: Lifetime = Lifetime::from_seconds(60);
+
+/// By how much the times in an upstream token may differ from our clock.
+pub const UPSTREAM_LEEWAY: Lifetime = Lifetime::from_seconds(10);
+
+/// By how much an upstream provider's clock may differ from ours before an administrator is told.
+pub const UPSTREAM_CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(60);
+
 impl LifetimeRules {
     const fn standard(&self, credential: Credential) -> Lifetime {
         match credential {

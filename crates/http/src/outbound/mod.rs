@@ -162,6 +162,11 @@ impl Outbound {
         })
     }
 
+    /// How long a call may take, from its beginning to its end.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub async fn get(&self, call: Call<'_>) -> Result<Answer, OutboundError> {
         let request = self.client.get(call.url.clone());
         self.make(call, request).await
