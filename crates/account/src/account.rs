@@ -33,9 +33,9 @@ use self::signed::account_page;
 use crate::guess;
 use crate::holdings;
 use crate::notice::ChangeNotice;
-use crate::pages::{AccountError, AccountNotice, AccountPage};
+use crate::pages::{AccountError, AccountNotice, AccountPage, MIN_LENGTH};
 use crate::visit::{
-    Expired, Halt, MIN_LENGTH, Visitor, check_form, posted, query, retry_after, visit, with_cookie,
+    Expired, Halt, Visitor, check_form, posted, query, retry_after, visit, with_cookie,
 };
 
 /// The tenant's root leads to where a person can do something.

@@ -1,7 +1,7 @@
 //! Signing in with a local password, browser sessions, and the account page.
 //!
 //! Each endpoint is a file, and reads as its stages in order: the form, who sent it, what limits it, what is verified, one
-//! transaction, the answer. The frame around all of them is [`visit`]. Paths are relative: the server mounts [`routes`] at the root
+//! transaction, the answer. The frame around all of them is [`visit`], in the edge kit. Paths are relative: the server mounts [`routes`] at the root
 //! for the default tenant and under `/t/{tenant}` for the others.
 
 mod account;
@@ -12,7 +12,6 @@ mod bootstrap;
 mod forgot;
 mod guess;
 mod health;
-mod link;
 mod login;
 mod logout;
 mod notice;
@@ -20,16 +19,14 @@ mod password_link;
 mod sign_in;
 #[cfg(test)]
 mod tests;
-mod visit;
 
 pub mod holdings;
 pub mod pages;
 
 use actix_web::{HttpResponse, Resource, web};
-use curfew_http::problem;
+use curfew_http::{problem, visit};
 
 pub use health::Readiness;
-pub use visit::not_found;
 
 /// Registers the endpoints of this crate.
 pub fn routes(cfg: &mut web::ServiceConfig) {

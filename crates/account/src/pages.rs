@@ -9,6 +9,9 @@ mod tests;
 use curfew_http::pages::{LocalPath, Shell, Templates};
 use serde::Serialize;
 
+/// Fewest characters of a password, for the pages that ask for one.
+pub(crate) const MIN_LENGTH: u32 = curfew_policy::password::MIN_CHARACTERS as u32;
+
 /// The templates of this crate.
 pub const TEMPLATES: Templates = &[
     ("login.html", include_str!("../templates/login.html")),

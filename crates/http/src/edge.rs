@@ -5,6 +5,7 @@ use curfew_store::Store;
 
 use crate::mailer::Mailer;
 use crate::origin::TrustedProxies;
+use crate::outbound::Outbound;
 use crate::pages::Pages;
 use crate::password::PasswordHasher;
 use crate::places::Places;
@@ -27,6 +28,8 @@ pub struct Edge {
     pub device_same_address: bool,
     /// `None`: links are handed over by an administrator.
     pub mailer: Option<Mailer>,
+    /// Calls other servers, such as upstream providers.
+    pub outbound: Outbound,
 }
 
 impl std::fmt::Debug for Edge {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::http::header::{HeaderMap, USER_AGENT};
 use actix_web::{HttpMessage as _, HttpRequest};
+use curfew_policy::addresses::AddressRange;
 use curfew_protocol::RequestId;
 use curfew_store::audit::Origin;
 
@@ -14,54 +15,16 @@ const USER_AGENT_BYTES: usize = 200;
 
 /// The proxies whose `X-Forwarded-For` is believed. Empty by default: then the header is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<Network>);
-
-/// An address range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: u128,
-    bits: u32,
-}
-
-fn as_v6(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped()),
-        IpAddr::V6(v6) => u128::from(v6),
-    }
-}
-
-impl Network {
-    /// `10.0.0.0/8`, `fd00::/8` or a single address.
-    fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text
-            .split_once('/')
-            .map_or((text, None), |(a, b)| (a, Some(b)));
-        let ip: IpAddr = address.parse().ok()?;
-        let (width, offset) = if ip.is_ipv4() { (32, 96) } else { (128, 0) };
-        let bits: u32 = bits.map_or(Some(width), |bits| bits.parse().ok())?;
-        (bits <= width).then(|| Self {
-            address: as_v6(ip),
-            bits: bits + offset,
-        })
-    }
-
-    fn contains(&self, ip: IpAddr) -> bool {
-        let shift = 128 - self.bits;
-        shift == 128 || (as_v6(ip) ^ self.address) >> shift == 0
-    }
-}
+pub struct TrustedProxies(Vec<AddressRange>);
 
 impl TrustedProxies {
     /// `Err` is the entry that is no address range.
     pub fn parse(entries: &[String]) -> Result<Self, String> {
-        let parsed = entries
-            .iter()
-            .map(|entry| Network::parse(entry).ok_or_else(|| entry.clone()));
-        parsed.collect::<Result<_, _>>().map(Self)
+        AddressRange::parse_all(entries).map(Self)
     }
 
     fn contains(&self, ip: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(ip))
+        self.0.iter().any(|range| range.contains(ip))
     }
 
     /// The client's address: the peer's, or, when the peer is a trusted proxy, the last address in `X-Forwarded-For` that

@@ -145,7 +145,8 @@ pub struct StartedSession {
 /// The identity upstream through which somebody came in.
 #[derive(Clone, Debug)]
 pub struct UpstreamBirth {
-    pub through: BornThrough,
+    /// `None`: no link of this identity let them in (`dangerous_sign_in_by_email`), so none ends the session.
+    pub through: Option<BornThrough>,
     pub session: UpstreamSession,
     /// When the session upstream ends; ours ends no later when it is bound to it.
     pub ends_at: Option<Timestamp>,
@@ -159,7 +160,7 @@ pub fn start(
     sign_in: &SignIn<'_>,
 ) -> Result<Option<StartedSession>, StoreError> {
     let (now, tenant, origin) = (write.now(), sign_in.tenant, sign_in.origin);
-    let Some(expires_at) = end(now, user, sign_in) else {
+    let Some(expires_at) = end(now, user.administrator, sign_in) else {
         return Ok(None);
     };
     let birth = Birth {
@@ -169,7 +170,10 @@ pub fn start(
         era: tenant.era,
         user: Some((user.id, user.epoch)),
         client: None,
-        link: sign_in.upstream.as_ref().map(|upstream| upstream.through),
+        link: sign_in
+            .upstream
+            .as_ref()
+            .and_then(|upstream| upstream.through),
         bound_since: BoundSince::default(),
         authenticated_at: Some(now),
         parent_client: None,
@@ -193,13 +197,15 @@ pub fn start(
         user_id: Some(user.id),
         node_id: Some(id),
         expires_at: Some(expires_at.timestamp()),
+        detail: sign_in.detail.clone(),
         ..AuditEntry::new(AuditEvent::SessionStarted, sign_in.by, origin.clone())
     })?;
     Ok(Some(StartedSession { id, secret }))
 }
 
-fn end(now: Timestamp, user: &User, sign_in: &SignIn<'_>) -> Option<ExpiresAt> {
-    let kind = if user.administrator {
+/// When a session started now would end. `None`: it would have no second to live.
+pub(crate) fn end(now: Timestamp, administrator: bool, sign_in: &SignIn<'_>) -> Option<ExpiresAt> {
+    let kind = if administrator {
         Credential::AdminSession
     } else {
         Credential::Session

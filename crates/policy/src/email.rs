@@ -18,7 +18,7 @@ pub fn canonical(address: &str) -> Option<String> {
 }
 
 /// The A-label form of a domain name with at least two labels.
-fn canonical_domain(domain: &str) -> Option<String> {
+pub(crate) fn canonical_domain(domain: &str) -> Option<String> {
     let ascii = idna::domain_to_ascii_strict(domain).ok()?;
     let plausible = ascii.contains('.') && !ascii.ends_with('.') && !ascii.starts_with('.');
     (plausible && ascii.len() <= 253).then_some(ascii)

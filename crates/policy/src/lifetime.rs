@@ -171,6 +171,8 @@ rules! {
     retention = 86_400 (0 ..= 31_536_000),
     /// A person who for so long neither signs in nor uses any session or token becomes dormant, until the next sign-in. 0 is never; anything else is a day or more.
     dormancy = 0 (0 ..= 94_608_000),
+    /// One call to another server, such as an identity provider, from its beginning to the last byte of the answer.
+    outbound_call = 5 (1 ..= 30),
 }
 
 /// No lifetime of any kind exceeds this (C06).
@@ -201,6 +203,9 @@ pub const PERSONAL_ACCESS_TOKEN_CHOICES: [Lifetime; 7] = [
 
 /// How far a node's clock may differ from the database's before the node calls itself not ready.
 pub const CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(2);
+
+/// How long another server may take to accept a connection.
+pub const OUTBOUND_CONNECT: Lifetime = Lifetime::from_seconds(3);
 
 impl LifetimeRules {
     const fn standard(&self, credential: Credential) -> Lifetime {

@@ -17,6 +17,7 @@ mod user_code;
 mod words;
 
 pub mod own_api;
+pub mod upstream;
 pub mod wire;
 
 pub use error::{ErrorCode, OAuthError};
@@ -29,4 +30,4 @@ pub use secret::{Digest, Entropy, SecretBytes};
 pub use time::{Clock, Lifetime, ManualClock, Timestamp};
 pub use token::{OpaqueToken, ParsedToken, TokenKind, TokenSyntax};
 pub use user_code::{UserCode, UserCodeLength};
-pub use words::{ClientAuthMethod, GrantType, OwnScope, ResponseMode};
+pub use words::{ClientAuthMethod, GrantType, OwnScope, ResponseMode, SignatureAlgorithm};

@@ -60,6 +60,20 @@ words! {
         ClientSecretPost = "client_secret_post",
         None = "none",
     }
+    /// How an upstream provider may sign a token (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2). Neither `none` nor a symmetric
+    /// algorithm is one: a key that the provider publishes would be the secret.
+    SignatureAlgorithm {
+        Rs256 = "RS256",
+        Rs384 = "RS384",
+        Rs512 = "RS512",
+        Ps256 = "PS256",
+        Ps384 = "PS384",
+        Ps512 = "PS512",
+        Es256 = "ES256",
+        Es384 = "ES384",
+        EdDsa = "EdDSA",
+        Ed25519 = "Ed25519",
+    }
     /// How the authorization response travels.
     ResponseMode {
         Query = "query",

@@ -1,8 +1,10 @@
 //! From a configuration to an open store.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use curfew_admin::{Admin, Invitations};
+use curfew_http::outbound::{Outbound, OutboundRefusal, OutboundRules};
 use curfew_http::pages::Pages;
 use curfew_store::{Store, StoreOptions, SystemEntropy};
 
@@ -38,6 +40,30 @@ pub(crate) fn pages(config: &Config) -> Result<Pages, Failure> {
         let cause = std::error::Error::source(&error)
             .map_or_else(String::new, |cause| format!(": {cause}"));
         Failure::told(format!("the theme cannot be used: {error}{cause}"))
+    })
+}
+
+/// The client for other servers.
+pub(crate) fn outbound(config: &Config) -> Result<Outbound, Failure> {
+    let settings = &config.outbound;
+    let file = settings.ca_file.as_deref();
+    let named = |problem: &dyn std::fmt::Display| {
+        let file = file.unwrap_or(Path::new("")).display();
+        Failure::told(format!("outbound.ca_file = {file}: {problem}"))
+    };
+    let roots = match file {
+        Some(file) => std::fs::read(file)
+            .map_err(|error| named(&format_args!("it cannot be read ({error})")))?,
+        None => Vec::new(),
+    };
+    let rules = OutboundRules {
+        allowed: settings.allowed.clone(),
+        roots,
+        timeout: config.lifetimes.outbound_call,
+    };
+    Outbound::new(&rules).map_err(|refusal| match refusal {
+        OutboundRefusal::NoCertificate | OutboundRefusal::Certificates(_) => named(&refusal),
+        OutboundRefusal::Client(_) => Failure::told(refusal.to_string()),
     })
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use crate::cli::Global;
 use crate::config::{Config, Limits, Listen};
 use crate::failure::Failure;
-use crate::open::{pages, store_options};
+use crate::open::{outbound, pages, store_options};
 use crate::readiness::ClockCheck;
 use crate::{jobs, telemetry, tls};
 
@@ -71,6 +71,7 @@ impl Node {
             .map_err(|error| Failure::told(format!("metrics cannot be counted: {error}")))?;
         guard::describe();
         let pages = pages(&config)?;
+        let outbound = outbound(&config)?;
         let mailer = config.mail.as_ref().map(|mail| mail.mailer()).transpose();
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let edge = Edge {
@@ -86,6 +87,7 @@ impl Node {
             device_same_address: config.device_same_address,
             mailer: mailer
                 .map_err(|refusal| Failure::told(format!("mail cannot be sent: {refusal}")))?,
+            outbound,
         };
         let clock = ClockCheck::default();
         Ok(Self {
@@ -159,7 +161,7 @@ impl Node {
                 .app_data(readiness.clone())
                 .configure(root_routes)
                 .service(web::scope("/t/{tenant}").configure(tenant_routes))
-                .default_service(web::to(curfew_account::not_found))
+                .default_service(web::to(curfew_http::visit::not_found))
                 .wrap(from_fn(log::requests))
                 .wrap_fn(move |request, service| guard::pass(request, service, &in_flight))
         })

@@ -11,7 +11,7 @@ use curfew_store::{Read, StoreError, Write};
 use super::ending::disown;
 use super::listing::{Clients, HeldApproval, held_approval};
 use super::{Outcome, is_of};
-use crate::link::good_link;
+use curfew_http::mailed_link::good_link;
 
 /// What a link would undo.
 #[derive(Clone, Debug)]

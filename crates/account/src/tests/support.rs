@@ -10,6 +10,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::{self, Data};
 use curfew_http::mailer::Mailer;
 use curfew_http::origin::TrustedProxies;
+use curfew_http::outbound::{Outbound, OutboundRules};
 use curfew_http::pages::Pages;
 use curfew_http::password::{PasswordHasher, hash};
 use curfew_http::rates::RateRules;
@@ -97,6 +98,7 @@ impl App {
             places: curfew_http::places::Places::default(),
             device_same_address: false,
             mailer: None,
+            outbound: Outbound::new(&OutboundRules::default()).unwrap(),
         };
         change(&mut edge);
         let ada = add_user(&edge.store, "ada", Some("ada@harbour.example"));
@@ -304,7 +306,7 @@ impl Browser {
                 .app_data(self.edge.clone())
                 .service(web::scope("/t/{tenant}").configure(crate::routes))
                 .configure(crate::routes)
-                .default_service(web::to(crate::not_found)),
+                .default_service(web::to(curfew_http::visit::not_found)),
         )
         .await;
         let jar: Vec<String> = self

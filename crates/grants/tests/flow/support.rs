@@ -12,6 +12,7 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use curfew_http::mailer::Mailer;
 use curfew_http::origin::TrustedProxies;
+use curfew_http::outbound::{Outbound, OutboundRules};
 use curfew_http::pages::Pages;
 use curfew_http::password::PasswordHasher;
 use curfew_http::rates::RateRules;
@@ -204,6 +205,7 @@ impl Server {
             places: curfew_http::places::Places::default(),
             device_same_address: false,
             mailer: None::<Mailer>,
+            outbound: Outbound::new(&OutboundRules::default()).unwrap(),
         };
         let secret = edge.store.write(seed).await.unwrap().unwrap();
         let cookie = sign_in(&edge).await;

@@ -7,6 +7,7 @@
 mod error;
 mod listen;
 mod mail;
+mod outbound;
 mod raw;
 pub(crate) mod reference;
 mod rules;
@@ -25,6 +26,7 @@ use curfew_store::DatabaseUrl;
 pub(crate) use error::ConfigFailure;
 pub(crate) use listen::{Limits, Listen, TlsFiles};
 pub(crate) use mail::MailSettings;
+pub(crate) use outbound::OutboundSettings;
 
 use raw::Raw;
 
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     pub(crate) keys_directory: PathBuf,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) outbound: OutboundSettings,
     pub(crate) mail: Option<MailSettings>,
     pub(crate) log: Log,
     pub(crate) theme: Option<PathBuf>,
@@ -117,6 +120,7 @@ impl Config {
                 .unwrap_or_else(|| "keys".to_owned()),
         );
         let proxies = proxies(&mut raw);
+        let outbound = OutboundSettings::take(&mut raw, base);
         let mail = MailSettings::take(&mut raw);
         let log = log(&mut raw);
         let theme = raw.text("theme.directory").map(|folder| base.join(folder));
@@ -136,6 +140,7 @@ impl Config {
                 database,
                 keys_directory,
                 proxies,
+                outbound,
                 mail,
                 log,
                 theme,

@@ -104,6 +104,18 @@ const PLAIN: &[(&str, Shape, &str, &str)] = &[
         "Address ranges of the proxies whose `X-Forwarded-For` is believed. Nobody else's is.",
     ),
     (
+        "outbound.allowed_addresses",
+        Shape::List,
+        "[]",
+        "Address ranges that may be called although they are private, loopback or otherwise set aside, such as `10.1.2.3` of an identity provider in the same network.",
+    ),
+    (
+        "outbound.ca_file",
+        Shape::Text,
+        "(off)",
+        "PEM file with certificates of authorities that identity providers are trusted by, beside those the system trusts.",
+    ),
+    (
         "mail.smtp_url",
         Shape::Text,
         "(off)",

@@ -30,6 +30,7 @@ fn the_issuer_alone_is_a_configuration() {
         DatabaseUrl::Sqlite("/base/curfew.db".into())
     );
     assert!(config.tls.is_none() && config.mail.is_none() && config.theme.is_none());
+    assert!(config.outbound.allowed.is_empty() && config.outbound.ca_file.is_none());
 }
 
 #[test]
@@ -130,6 +131,24 @@ fn every_bad_value_is_named_with_its_remedy() {
             "[proxy]\ntrusted = \"10.0.0.0/8\"",
             &[],
             &["proxy.trusted", "list of texts"],
+        ),
+        (
+            "[outbound]\nallowed_addresses = [\"10.0.0.0/8\", \"localhost\"]",
+            &[],
+            &["outbound.allowed_addresses", "`localhost`", "fd00::/8"],
+        ),
+        (
+            "",
+            &[(
+                "CURFEW_OUTBOUND_ALLOWED_ADDRESSES",
+                "127.0.0.1, 10.0.0.0/99",
+            )],
+            &["(from CURFEW_OUTBOUND_ALLOWED_ADDRESSES)", "`10.0.0.0/99`"],
+        ),
+        (
+            "[outbound]\nca_file = 7",
+            &[],
+            &["outbound.ca_file = 7", "quotes"],
         ),
         (
             "[mail]\nfrom = \"a@b.example\"",

@@ -48,6 +48,10 @@ pub(super) fn describe() {
         "curfew_users_made_dormant_total",
         "Accounts made dormant for lack of use"
     );
+    metrics::describe_counter!(
+        "curfew_outbound_calls_total",
+        "Calls to other servers, such as identity providers, by their outcome"
+    );
     LazyLock::force(&ANSWERS);
 }
 
