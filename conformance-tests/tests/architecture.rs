@@ -16,6 +16,7 @@ const ROWS: &[&[&str]] = &[
     &[
         "curfew-grants",
         "curfew-tokens",
+        "curfew-upstream",
         "curfew-account",
         "curfew-admin",
     ],
@@ -98,20 +99,44 @@ fn diesel_stays_in_one_crate() {
     assert!(others.is_empty(), "{others:?}");
 }
 
-#[test]
-fn oxide_auth_is_known_to_one_file() {
+/// The files below `crates` whose code has this word.
+fn files_that_know(word: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     sources(&repository().join("crates"), &mut files);
-    let knowing: Vec<_> = files
+    files.retain(|file| {
+        std::fs::read_to_string(file).is_ok_and(|text| {
+            text.lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains(word))
+        })
+    });
+    files.sort();
+    files
+}
+
+#[test]
+fn a_library_that_is_kept_at_a_distance_is_known_to_one_file() {
+    for (word, file) in [
+        ("oxide_auth", "crates/grants/src/engine.rs"),
+        ("openidconnect", "crates/upstream/src/openid/code_flow.rs"),
+        ("jsonwebtoken::", "crates/upstream/src/openid/signature.rs"),
+    ] {
+        assert_eq!(files_that_know(word), [repository().join(file)], "{word}");
+    }
+}
+
+#[test]
+fn other_servers_are_called_by_the_guarded_client() {
+    // The sign-in of the command line talks to the server that its user names, and to nobody else.
+    let known = ["crates/http/src/outbound", "crates/server/src/login"];
+    let others: Vec<_> = files_that_know("reqwest::")
         .into_iter()
         .filter(|file| {
-            std::fs::read_to_string(file).is_ok_and(|text| {
-                text.lines()
-                    .any(|line| !line.trim_start().starts_with("//") && line.contains("oxide_auth"))
-            })
+            known
+                .iter()
+                .all(|k| !file.starts_with(repository().join(k)))
         })
         .collect();
-    assert_eq!(knowing, [repository().join("crates/grants/src/engine.rs")]);
+    assert!(others.is_empty(), "{others:?}");
 }
 
 /// Whoever stores a credential: the file, and what it calls. A new one is added here after somebody asked where its end comes from.

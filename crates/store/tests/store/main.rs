@@ -16,3 +16,5 @@ mod plans;
 mod portability;
 mod support;
 mod transactions;
+mod upstream;
+mod users;
