@@ -33,6 +33,12 @@ impl SignedIn {
     pub const fn form_owner(&self) -> FormOwner {
         FormOwner::Session(self.session_id)
     }
+
+    /// Has the person proved who they are so recently that they may change how they sign in?
+    pub fn is_fresh(&self, edge: &Edge) -> bool {
+        let end = self.authenticated_at.after(edge.lifetimes.fresh_sign_in);
+        !edge.store.clock().now().has_reached(end)
+    }
 }
 
 /// Who is signed in. A missing, malformed, foreign or dead cookie is nobody (D15); a failing store is an error (D19).
