@@ -16,12 +16,15 @@ const ROWS: &[&[&str]] = &[
     &[
         "curfew-grants",
         "curfew-tokens",
-        "curfew-upstream",
         "curfew-account",
+        "curfew-upstream",
         "curfew-admin",
     ],
     &["curfew-server"],
 ];
+
+/// The other side: it uses nothing of ours, and only the demo and the tests use it.
+const OTHER_SIDE: &str = "demo-provider";
 
 fn metadata() -> Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -74,6 +77,11 @@ fn arrows_point_down_and_never_sideways() {
         if name == "conformance-tests" {
             let inside = uses.iter().find(|used| row(used).is_some());
             assert_eq!(inside, None, "the harness knows the inside of the server");
+            continue;
+        }
+        if name == OTHER_SIDE {
+            let ours = uses.iter().find(|used| used.starts_with("curfew-"));
+            assert_eq!(ours, None, "the other side knows the inside of the server");
             continue;
         }
         let own = row(name).unwrap_or_else(|| panic!("{name} stands in no row"));
@@ -139,6 +147,26 @@ fn other_servers_are_called_by_the_guarded_client() {
     assert!(others.is_empty(), "{others:?}");
 }
 
+#[test]
+fn the_other_side_is_used_by_the_demo_and_the_tests_only() {
+    let using: Vec<_> = dependencies()
+        .into_iter()
+        .filter(|(_, uses)| uses.contains(OTHER_SIDE))
+        .map(|(name, _)| name)
+        .collect();
+    let allowed = ["conformance-tests", "curfew-server"];
+    assert!(
+        using.iter().all(|name| allowed.contains(&name.as_str())),
+        "{using:?}"
+    );
+    let knowing = files_that_know("demo_provider::");
+    let demo = repository().join("crates/server/src/demo");
+    assert!(
+        knowing.iter().all(|file| file.starts_with(&demo)),
+        "{knowing:?}"
+    );
+}
+
 /// Whoever stores a credential: the file, and what it calls. A new one is added here after somebody asked where its end comes from.
 const MINTING: &[(&str, &[&str])] = &[
     ("account/src/forgot.rs", &["mailed_link_insert"]),
@@ -183,6 +211,7 @@ const MINTING: &[(&str, &[&str])] = &[
     ),
     ("store/src/sessions.rs", &["node_insert"]),
     ("store/src/tokens.rs", &["token_insert_as"]),
+    ("upstream/src/proof/mail.rs", &["mailed_link_insert"]),
 ];
 
 /// Everything that stores a credential takes an `ExpiresAt`, which one file makes; and everything that calls it is known.

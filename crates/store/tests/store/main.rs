@@ -14,6 +14,7 @@ mod last_uses;
 mod model;
 mod plans;
 mod portability;
+mod rebinding;
 mod support;
 mod transactions;
 mod upstream;

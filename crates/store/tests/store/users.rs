@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use curfew_policy::email::canonical;
+use curfew_policy::status::EmailOrigin;
 use curfew_protocol::{DEFAULT_TENANT, UserId};
 use curfew_store::StoreError;
 use curfew_store::users::NewUser;
@@ -29,6 +30,8 @@ fn add(
         username,
         email: Some(address.to_owned()),
         email_key,
+        email_origin: EmailOrigin::Stated,
+        quarantined: false,
         administrator: false,
         password_hash: None,
     };
