@@ -97,6 +97,8 @@ pub struct Browser {
     pub http: Http,
     issuer: String,
     pub cookies: BTreeMap<String, String>,
+    /// What it does at other origins, with the cookies that it has there.
+    pub(crate) elsewhere: BTreeMap<String, Browser>,
 }
 
 impl Browser {
@@ -105,6 +107,7 @@ impl Browser {
             http,
             issuer: issuer.to_owned(),
             cookies: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
         }
     }
 
@@ -171,7 +174,7 @@ impl Browser {
     }
 
     /// The path and query of a URL of ours; anything else as it is.
-    fn local(&self, target: &str) -> String {
+    pub(crate) fn local(&self, target: &str) -> String {
         match target.strip_prefix(self.issuer.as_str()) {
             Some(rest) if rest.starts_with('/') => rest.to_owned(),
             _ => target.to_owned(),

@@ -4,15 +4,20 @@
 //! 2. [`World`] is a running server with the clients, the resource server and the user that most tests need.
 //! 3. [`Browser`] walks the pages as a person's browser would, with cookies but without scripts.
 //! 4. [`wire`] is the HTTP client: requests are sent as written, answers are told as they came.
-//! 5. [`history`] judges a recorded history of operations: was every revocation linearizable?
+//! 5. [`upstream`] has the other side: OpenID providers and a GitHub, honest and hostile, and the way there and back.
+//! 6. [`history`] judges a recorded history of operations: was every revocation linearizable?
 //!
 //! Every test runs on both databases: see [`on_both_backends`].
 
+pub mod github;
 pub mod history;
 pub mod html;
 pub mod load;
+pub mod oidc_provider;
 pub mod pkce;
 pub mod script;
+pub mod stub;
+pub mod upstream;
 pub mod wire;
 
 mod browser;

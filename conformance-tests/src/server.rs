@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -193,6 +193,13 @@ fn free_address() -> SocketAddr {
             return listener.local_addr().expect("the address of a listener");
         }
     }
+}
+
+/// The seconds that the clock of a server which travels in time is ahead.
+fn offset(clock_file: &Path) -> u64 {
+    let text = fs::read_to_string(clock_file).expect("the server travels in time");
+    let number = text.trim().trim_matches(['+', 's']);
+    number.parse().expect("an offset")
 }
 
 #[derive(Debug)]
@@ -482,16 +489,22 @@ impl Curfew {
 
     /// Moves the clock of a server started with [`Setup::time_travel`].
     pub fn advance(&self, seconds: u64) {
-        let now = fs::read_to_string(self.clock_file()).expect("the server travels in time");
-        let now: u64 = now
-            .trim()
-            .trim_matches(['+', 's'])
-            .parse()
-            .expect("an offset");
+        let now = offset(&self.clock_file());
         // Replaced in one step: the server never reads half a file.
         let next = self.folder.path().join("clock.next");
         fs::write(&next, format!("+{}s\n", now + seconds)).expect("the clock file");
         fs::rename(next, self.clock_file()).expect("the clock file");
+    }
+
+    /// The server's clock in seconds since 1970, for whoever must agree with it.
+    pub fn clock(&self) -> impl Fn() -> i64 + Send + Sync + 'static {
+        let file = self.setup.time_travel.then(|| self.clock_file());
+        move || {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let now = now.map_or(0, |since| since.as_secs());
+            let ahead = file.as_ref().map_or(0, |file| offset(file));
+            i64::try_from(now + ahead).expect("a time")
+        }
     }
 
     /// Starts the command line, with pipes for everything that it reads and writes.

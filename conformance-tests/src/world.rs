@@ -333,7 +333,7 @@ fn text(answer: &Value, member: &str) -> String {
         .to_owned()
 }
 
-fn tenant_path(tenant: &str) -> String {
+pub(crate) fn tenant_path(tenant: &str) -> String {
     if tenant == "default" {
         String::new()
     } else {

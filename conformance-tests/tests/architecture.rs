@@ -17,10 +17,14 @@ const ROWS: &[&[&str]] = &[
         "curfew-grants",
         "curfew-tokens",
         "curfew-account",
+        "curfew-upstream",
         "curfew-admin",
     ],
     &["curfew-server"],
 ];
+
+/// The other side: it uses nothing of ours, and only the demo and the tests use it.
+const OTHER_SIDE: &str = "demo-provider";
 
 fn metadata() -> Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -75,6 +79,11 @@ fn arrows_point_down_and_never_sideways() {
             assert_eq!(inside, None, "the harness knows the inside of the server");
             continue;
         }
+        if name == OTHER_SIDE {
+            let ours = uses.iter().find(|used| used.starts_with("curfew-"));
+            assert_eq!(ours, None, "the other side knows the inside of the server");
+            continue;
+        }
         let own = row(name).unwrap_or_else(|| panic!("{name} stands in no row"));
         for used in uses.iter().filter(|used| used.starts_with("curfew-")) {
             let other = row(used).unwrap_or_else(|| panic!("{used} stands in no row"));
@@ -99,19 +108,51 @@ fn diesel_stays_in_one_crate() {
 }
 
 #[test]
+fn the_other_side_is_used_by_the_demo_and_the_tests_only() {
+    let using: Vec<_> = dependencies()
+        .into_iter()
+        .filter(|(_, uses)| uses.contains(OTHER_SIDE))
+        .map(|(name, _)| name)
+        .collect();
+    let allowed = ["conformance-tests", "curfew-server"];
+    assert!(
+        using.iter().all(|name| allowed.contains(&name.as_str())),
+        "{using:?}"
+    );
+    let knowing = knowing("demo_provider::");
+    let demo = repository().join("crates/server/src/demo");
+    assert!(
+        knowing.iter().all(|file| file.starts_with(&demo)),
+        "{knowing:?}"
+    );
+}
+
+#[test]
 fn oxide_auth_is_known_to_one_file() {
+    let engine = repository().join("crates/grants/src/engine.rs");
+    assert_eq!(knowing("oxide_auth"), [engine]);
+}
+
+#[test]
+fn openidconnect_is_known_to_one_folder() {
+    let knowing = knowing("openidconnect");
+    let folder = repository().join("crates/upstream/src/openid");
+    assert!(
+        !knowing.is_empty() && knowing.iter().all(|file| file.starts_with(&folder)),
+        "{knowing:?}"
+    );
+}
+
+/// The files of the server that name a library outside of a comment.
+fn knowing(library: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     sources(&repository().join("crates"), &mut files);
-    let knowing: Vec<_> = files
-        .into_iter()
-        .filter(|file| {
-            std::fs::read_to_string(file).is_ok_and(|text| {
-                text.lines()
-                    .any(|line| !line.trim_start().starts_with("//") && line.contains("oxide_auth"))
-            })
-        })
-        .collect();
-    assert_eq!(knowing, [repository().join("crates/grants/src/engine.rs")]);
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).expect("a file");
+        text.lines()
+            .any(|line| !line.trim_start().starts_with("//") && line.contains(library))
+    });
+    files
 }
 
 /// Whoever stores a credential: the file, and what it calls. A new one is added here after somebody asked where its end comes from.

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use conformance_tests::oidc_provider::installed;
 use conformance_tests::{Backend, Client, Request, Setup, World, on_both_backends, repository};
 use oauth2::basic::BasicClient;
 use oauth2::{
@@ -48,16 +49,6 @@ fn approve_device(world: &World, link: &str) {
             .is_some_and(|to| to.ends_with("outcome=approved")),
         "{done:?}"
     );
-}
-
-fn installed(variable: &str, usual: &str) -> PathBuf {
-    let place = std::env::var_os(variable).map_or_else(|| repository().join(usual), PathBuf::from);
-    assert!(
-        place.exists(),
-        "{} is missing: conformance-tests/clients/install",
-        place.display()
-    );
-    place
 }
 
 fn python() -> PathBuf {

@@ -124,6 +124,8 @@ impl Chrome {
             "--disable-component-update",
             "--disable-sync",
             "--no-proxy-server",
+            // Nobody outside of this machine is asked, and nothing waits for an answer from there.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
             "--disable-dev-shm-usage",
             "--window-size=1280,900",
         ] {
@@ -211,12 +213,17 @@ impl Stage {
 
     /// Clicks, and waits for the page that follows.
     pub(crate) async fn click(&self, id: &str) {
+        self.click_on(By::Id(id)).await;
+    }
+
+    /// As [`Stage::click`], on a page that is not ours.
+    pub(crate) async fn click_on(&self, element: By) {
         let mark = "document.documentElement.dataset.before = 'yes'";
         self.driver
             .execute(mark, Vec::new())
             .await
             .expect("a script");
-        self.press(id).await;
+        self.press_on(element.clone()).await;
         let arrived =
             "return !document.documentElement.dataset.before && document.readyState === 'complete'";
         let started = Instant::now();
@@ -229,7 +236,7 @@ impl Stage {
         {
             assert!(
                 started.elapsed() < Duration::from_secs(10),
-                "nothing follows the click on {id}"
+                "nothing follows the click on {element:?}"
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -237,9 +244,13 @@ impl Stage {
 
     /// Clicks where no page follows.
     pub(crate) async fn press(&self, id: &str) {
-        let element = self.driver.query(By::Id(id)).first().await;
-        let element = element.unwrap_or_else(|error| panic!("{id}: {error}"));
-        element.click().await.expect("a click");
+        self.press_on(By::Id(id)).await;
+    }
+
+    async fn press_on(&self, element: By) {
+        let found = self.driver.query(element.clone()).first().await;
+        let found = found.unwrap_or_else(|error| panic!("{element:?}: {error}"));
+        found.click().await.expect("a click");
     }
 
     pub(crate) async fn has(&self, id: &str) -> bool {
@@ -266,6 +277,27 @@ impl Stage {
         self.fill("username", "ada").await;
         self.fill("password", password).await;
         self.click("login-submit").await;
+    }
+
+    /// Signs in on the pages of `oidc-provider`: says who one is, and agrees where it asks.
+    pub(crate) async fn sign_in_at_oidc_provider(&self, subject: &str) {
+        for (field, text) in [("login", subject), ("password", "any will do")] {
+            let field = self.driver.query(By::Name(field)).first().await;
+            let field = field.expect("the provider's page asks who this is");
+            field.send_keys(text).await.expect("typing");
+        }
+        self.click_on(By::Css("button.login-submit")).await;
+        // It asks for consent once for each person.
+        let consent = By::Css("input[name=prompt][value=consent]");
+        if !self
+            .driver
+            .find_all(consent)
+            .await
+            .expect("a search")
+            .is_empty()
+        {
+            self.click_on(By::Css("button.login-submit")).await;
+        }
     }
 
     /// Keeps a picture of the page, and looks at what every page must have.

@@ -1,6 +1,6 @@
 //! Checks of single words: names, scopes, origins, lifetimes.
 
-use curfew_policy::resource::is_name;
+use curfew_policy::resource::{is_display, is_name};
 use curfew_protocol::{OwnScope, ScopeSet};
 
 use crate::AdminError;
@@ -31,9 +31,7 @@ pub(crate) fn check_name(what: &str, text: &str) -> Result<(), AdminError> {
 
 /// What people read: any language, but no control characters.
 pub(crate) fn check_display(what: &str, text: &str) -> Result<(), AdminError> {
-    let length = text.chars().count();
-    if (1..=200).contains(&length) && !text.chars().any(char::is_control) && !text.trim().is_empty()
-    {
+    if is_display(text) {
         return Ok(());
     }
     Err(AdminError::invalid(format!(

@@ -4,9 +4,12 @@
 //! folding or NFKC would make two different mailboxes equal. An address outside these rules has no canonical form and is
 //! never used to find an account.
 
+/// The longest address that a mail server must take (RFC 5321 §4.5.3.1.3, less the angle brackets).
+const MAX_BYTES: usize = 254;
+
 /// The canonical form of `address`, if it may be used to find an account.
 pub fn canonical(address: &str) -> Option<String> {
-    if address.len() > 254 || address.bytes().any(|b| b.is_ascii_control() || b == b' ') {
+    if address.len() > MAX_BYTES || address.bytes().any(|b| b.is_ascii_control() || b == b' ') {
         return None;
     }
     let (local, domain) = address.split_once('@')?;
@@ -14,7 +17,9 @@ pub fn canonical(address: &str) -> Option<String> {
         return None;
     }
     let domain = canonical_domain(domain)?;
-    Some(format!("{}@{domain}", local.to_ascii_lowercase()))
+    let key = format!("{}@{domain}", local.to_ascii_lowercase());
+    // An A-label may be longer than what it stands for.
+    (key.len() <= MAX_BYTES).then_some(key)
 }
 
 /// The A-label form of a domain name with at least two labels.
@@ -34,38 +39,5 @@ fn is_dot_atom(local: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::canonical;
-
-    #[test]
-    fn b30_only_ascii_is_lowered_and_the_domain_becomes_an_a_label() {
-        let cases: &[(&str, Option<&str>)] = &[
-            ("Alice@Example.COM", Some("alice@example.com")),
-            ("a.b+tag@example.com", Some("a.b+tag@example.com")),
-            ("a@b\u{fc}cher.example", Some("a@xn--bcher-kva.example")),
-            ("a@xn--bcher-kva.example", Some("a@xn--bcher-kva.example")),
-            ("a@bu\u{308}cher.example", Some("a@xn--bcher-kva.example")),
-            ("\u{212a}@example.com", None),
-            ("\u{130}@example.com", None),
-            ("stra\u{df}e@example.com", None),
-            ("\u{430}lice@example.com", None),
-            ("\u{ff41}@example.com", None),
-            ("a@example.com.", None),
-            ("", None),
-            ("   ", None),
-            ("alice", None),
-            ("a@b@example.com", None),
-            ("\"a b\"@example.com", None),
-            ("a@example.com\r\nBcc: x@y.example", None),
-            ("a\u{0}@example.com", None),
-            (" a@example.com", None),
-            (".a@example.com", None),
-            ("a..b@example.com", None),
-            ("a@localhost", None),
-        ];
-        for (address, expected) in cases {
-            assert_eq!(canonical(address).as_deref(), *expected, "{address:?}");
-        }
-        assert_eq!(canonical(&format!("a@{}.example", "x".repeat(250))), None);
-    }
-}
+#[path = "email_tests.rs"]
+mod tests;

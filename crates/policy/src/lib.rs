@@ -18,3 +18,6 @@ pub mod special_use;
 pub mod standing;
 pub mod status;
 pub mod upstream;
+pub mod upstream_checks;
+pub mod upstream_draft;
+pub mod upstream_presets;

@@ -40,6 +40,9 @@ pub fn check_registration(uri: &str) -> Result<(), RedirectRefusal> {
     if uri.contains('#') {
         return Err(RedirectRefusal::Fragment);
     }
+    if has_user(uri, &parsed) {
+        return Err(RedirectRefusal::UserInfo);
+    }
     match parsed.scheme() {
         "https" | "http" => check_web(uri, &parsed),
         scheme if scheme.contains('.') => Ok(()),
@@ -47,15 +50,18 @@ pub fn check_registration(uri: &str) -> Result<(), RedirectRefusal> {
     }
 }
 
+/// Is there a user name before the host, even an empty one?
+fn has_user(uri: &str, parsed: &Url) -> bool {
+    let behind_scheme = uri.get(parsed.scheme().len()..).unwrap_or("");
+    let authority = behind_scheme.strip_prefix("://").unwrap_or("");
+    let authority = authority.split(['/', '?']).next().unwrap_or("");
+    authority.contains('@') || !parsed.username().is_empty() || parsed.password().is_some()
+}
+
 fn check_web(uri: &str, parsed: &Url) -> Result<(), RedirectRefusal> {
     // The parser repairs `https:/host` and `https:host`; a byte-exact comparison must not.
     if !uri.starts_with("https://") && !uri.starts_with("http://") {
         return Err(RedirectRefusal::NotAbsolute);
-    }
-    let authority = uri.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = authority.split(['/', '?']).next().unwrap_or("");
-    if authority.contains('@') || !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(RedirectRefusal::UserInfo);
     }
     if parsed.scheme() == "http" && loopback_parts(uri).is_none() {
         return Err(RedirectRefusal::ClearText);
@@ -136,6 +142,10 @@ mod tests {
             ("http://127.0.0.1@evil.example/cb", Err(UserInfo)),
             ("https://u:p@app.example/cb", Err(UserInfo)),
             ("https://@app.example/cb", Err(UserInfo)),
+            ("com.example.app://u@app.example/cb", Err(UserInfo)),
+            ("com.example.app://u:p@app.example/cb", Err(UserInfo)),
+            ("com.example.app://@app.example/cb", Err(UserInfo)),
+            ("com.example.app:/cb?to=http://u@app.example", Ok(())),
             ("https://*.example/cb", Err(Wildcard)),
             ("https://app.example/cb#x", Err(Fragment)),
             ("https://app.example/cb#", Err(Fragment)),

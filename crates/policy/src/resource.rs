@@ -15,6 +15,12 @@ pub fn is_name(text: &str) -> bool {
     (1..=120).contains(&text.len()) && text.bytes().all(allowed)
 }
 
+/// Is `text` fit for people to read: one line of at most 200 characters, in any language?
+pub fn is_display(text: &str) -> bool {
+    let length = text.chars().count();
+    (1..=200).contains(&length) && !text.chars().any(char::is_control) && !text.trim().is_empty()
+}
+
 /// Is `text` fit to be a tenant's slug: lower-case letters, digits and inner hyphens, at most 63 characters.
 pub fn is_slug(text: &str) -> bool {
     (1..=63).contains(&text.len())

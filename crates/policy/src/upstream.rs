@@ -5,6 +5,19 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The words of a choice, as an administrator writes them and as they are stored.
+macro_rules! words {
+    ($name:ident: $($word:literal $variant:ident,)*) => {
+        impl $name {
+            pub const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$variant),)*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+    };
+}
+
 /// May a verified e-mail address choose an account that the subject is not bound to yet?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,6 +30,8 @@ pub enum EmailFallback {
     #[default]
     FirstLink,
 }
+
+words! { EmailFallback: "off" Off, "confirm" Confirm, "first_link" FirstLink, }
 
 /// What becomes of an imported link that has no subject yet, when its person comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +46,8 @@ pub enum LegacyLinks {
     Refuse,
 }
 
+words! { LegacyLinks: "confirm" Confirm, "backfill" Backfill, "refuse" Refuse, }
+
 /// May people without an account make one by signing in?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +58,8 @@ pub enum SignUps {
     /// Only from the link of an invitation.
     Invite,
 }
+
+words! { SignUps: "on" On, "off" Off, "invite" Invite, }
 
 /// An organisation that a person must belong to (GitHub), and the teams of it of which one is enough; none: the organisation is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,4 +100,24 @@ pub struct ProviderPolicy {
     pub bind_to_upstream: bool,
     /// The provider writes `"true"` where the specification has `true`, and that is believed.
     pub email_verified_as_text: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_written_as_it_is_stored() {
+        fn check<T: Copy + Serialize>(words: &[(&str, T)]) {
+            for (word, choice) in words {
+                assert_eq!(serde_json::json!(choice), *word);
+            }
+        }
+        check(EmailFallback::WORDS);
+        check(LegacyLinks::WORDS);
+        check(SignUps::WORDS);
+        assert_eq!(EmailFallback::default().as_str(), "first_link");
+        assert_eq!(LegacyLinks::default().as_str(), "confirm");
+        assert_eq!(SignUps::default().as_str(), "off");
+    }
 }

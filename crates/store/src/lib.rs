@@ -241,6 +241,22 @@ impl Store {
         }
     }
 
+    /// [`Self::write_blocking`] that takes everything back before it returns: it answers what would have been answered.
+    pub fn rehearse_blocking<T, R, F>(&self, job: F) -> Result<Result<T, R>, StoreError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Fn(&mut Write<'_>) -> Result<Result<T, R>, StoreError> + Send + 'static,
+    {
+        match &self.inner.backend {
+            Backend::Sqlite { writer, .. } => writer
+                .submit_rehearsal(job)?
+                .blocking_recv()
+                .map_err(|_| StoreError::Stopped)?,
+            Backend::Postgres { pool, .. } => pool.rehearsal(&self.inner.shared, &job),
+        }
+    }
+
     /// Does the database answer?
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.read(|read| read.installation_epoch().map(|_| ()))

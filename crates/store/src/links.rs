@@ -41,6 +41,15 @@ pub struct NewLink {
     pub display: String,
 }
 
+/// How many links a provider has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LinkCounts {
+    /// With a subject.
+    pub bound: i64,
+    /// Imported without, and still waiting for their person.
+    pub empty: i64,
+}
+
 type Row = (
     (Db<LinkId>, Db<ProviderId>, Db<UserId>),
     (String, String, String),
@@ -114,11 +123,48 @@ impl Read<'_> {
             .get_result(c)?))
     }
 
-    /// How many imported links of a tenant still wait for their person, by the provider's slug.
+    /// Those whom a change of the issuer would make two of: links under the new issuer whose subject is bound under the old one, too.
+    pub fn links_bound_twice(
+        &mut self,
+        provider: ProviderId,
+        old: &str,
+        new: &str,
+    ) -> Result<Vec<Link>, StoreError> {
+        let former = diesel::alias!(links as former);
+        let rows: Vec<Row> = on!(&mut *self.connection, c => link_query!()
+            .filter(links::provider_id.eq(Db(provider))
+                .and(links::issuer.eq(new))
+                .and(links::status.ne(Deleted))
+                .and(links::subject.eq_any(former
+                    .filter(former.field(links::provider_id).eq(Db(provider))
+                        .and(former.field(links::issuer).eq(old))
+                        .and(former.field(links::status).ne(Deleted)))
+                    .select(former.field(links::subject)))))
+            .order((links::created_at, links::id))
+            .load(c)?);
+        Ok(rows.into_iter().map(link).collect())
+    }
+
+    /// The links of a provider that were not taken away.
+    pub fn link_counts(&mut self, provider: ProviderId) -> Result<LinkCounts, StoreError> {
+        let [empty, all] = on!(&mut *self.connection, c => {
+            let of_provider = || links::table
+                .filter(links::provider_id.eq(Db(provider)).and(links::status.ne(Deleted)))
+                .count();
+            [of_provider().filter(links::subject.eq(EmptyText)).get_result(c)?, of_provider().get_result::<i64>(c)?]
+        });
+        Ok(LinkCounts {
+            bound: all - empty,
+            empty,
+        })
+    }
+
+    /// How many imported links of a tenant still wait for their person, by the slug of the provider, which is not deleted.
     pub fn links_empty(&mut self, tenant: TenantId) -> Result<Vec<(String, i64)>, StoreError> {
         Ok(on!(&mut *self.connection, c => links::table
             .inner_join(providers::table.on(providers::id.eq(links::provider_id)))
             .filter(providers::tenant_id.eq(Db(tenant))
+                .and(providers::status.ne(Deleted))
                 .and(links::subject.eq(EmptyText))
                 .and(links::status.ne(Deleted)))
             .group_by(providers::slug)

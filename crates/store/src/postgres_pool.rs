@@ -113,6 +113,22 @@ impl PostgresPool {
     }
 }
 
+impl PostgresPool {
+    /// One transaction whose changes are taken back, whatever comes of it.
+    pub(crate) fn rehearsal<T, R>(
+        &self,
+        shared: &Shared,
+        job: &impl Fn(&mut Write<'_>) -> Result<Result<T, R>, StoreError>,
+    ) -> Result<Result<T, R>, StoreError> {
+        self.with_writing(|writing| {
+            writing.begin("BEGIN")?;
+            let answer = job(&mut Write::new(writing, shared));
+            writing.begin("ROLLBACK")?;
+            answer
+        })
+    }
+}
+
 pub(crate) fn transaction_once<T>(
     writing: &mut Writing,
     shared: &Shared,

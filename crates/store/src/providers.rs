@@ -216,6 +216,18 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Is it described in the configuration from now on, or no more?
+    pub fn provider_set_configured(
+        &mut self,
+        id: ProviderId,
+        configured: bool,
+    ) -> Result<(), StoreError> {
+        on!(&mut *self.connection, c => diesel::update(
+            providers::table.filter(providers::id.eq(Db(id))),
+        ).set(providers::configured.eq(configured)).execute(c)?);
+        Ok(())
+    }
+
     pub fn provider_set_client_secret(
         &mut self,
         id: ProviderId,

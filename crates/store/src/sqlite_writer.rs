@@ -48,6 +48,8 @@ trait Job: Send {
 
 struct QueuedJob<F, T, R> {
     job: F,
+    /// Nothing of it stays, whatever it answers.
+    rehearsal: bool,
     answer: Option<Answer<T, R>>,
     reply: oneshot::Sender<Answer<T, R>>,
 }
@@ -60,7 +62,7 @@ where
 {
     fn run(&mut self, write: &mut Write<'_>) -> bool {
         let answer = (self.job)(write);
-        let stays = answer.is_ok();
+        let stays = answer.is_ok() && !self.rehearsal;
         self.answer = Some(answer);
         stays
     }
@@ -96,9 +98,36 @@ impl SqliteWriter {
         R: Send + 'static,
         F: Fn(&mut Write<'_>) -> Answer<T, R> + Send + 'static,
     {
+        self.queue(job, false)
+    }
+
+    /// The same for a job whose changes are taken back before the commit.
+    pub(crate) fn submit_rehearsal<T, R, F>(
+        &self,
+        job: F,
+    ) -> Result<oneshot::Receiver<Answer<T, R>>, StoreError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Fn(&mut Write<'_>) -> Answer<T, R> + Send + 'static,
+    {
+        self.queue(job, true)
+    }
+
+    fn queue<T, R, F>(
+        &self,
+        job: F,
+        rehearsal: bool,
+    ) -> Result<oneshot::Receiver<Answer<T, R>>, StoreError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: Fn(&mut Write<'_>) -> Answer<T, R> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         match self.jobs.try_send(Box::new(QueuedJob {
             job,
+            rehearsal,
             answer: None,
             reply,
         })) {

@@ -172,6 +172,11 @@ fn subject(members: Members<'_>) -> Result<String, AnswerError> {
     members.required_text("sub", MAX_SUBJECT)
 }
 
+/// Could a provider name somebody like this? For subjects that come from elsewhere than a token.
+pub fn is_subject(text: &str) -> bool {
+    plain("sub", &Value::from(text), MAX_SUBJECT).is_ok()
+}
+
 /// One audience or a list of them (RFC 7519 §4.1.3); an empty list is for nobody.
 fn audience(members: Members<'_>) -> Result<Vec<String>, AnswerError> {
     const NAME: &str = "aud";

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn b52_what_is_not_one_small_json_value_is_refused() {
+    fn what_is_not_one_small_json_value_is_refused() {
         let large = format!("\"{}\"", "x".repeat(MAX_BYTES));
         let html = "<!DOCTYPE html><title>Sign in</title>";
         let deep = nested(100_000);

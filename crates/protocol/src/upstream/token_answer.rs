@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn b53_an_error_is_one_short_line_whatever_the_provider_wrote() {
+    fn an_error_is_one_short_line_whatever_the_provider_wrote() {
         let long = format!("a\r\nSet-Cookie: x\u{0}{}", "y".repeat(9_000));
         let answer = parse(&json!({"error": "bad_verification_code", "error_description": long}));
         let Ok(TokenAnswer::Refused(refusal)) = answer else {

@@ -372,6 +372,11 @@ on_both_backends! {
                 write.tenant_insert("default", "Twice").map(Ok::<_, ()>)
             });
             assert!(second.unwrap_err().is_unique_violation());
+            let rehearsed = test.store.rehearse_blocking(|write| {
+                write.audit(&full("lost"))?;
+                Ok(Ok::<_, ()>("rehearsed"))
+            });
+            assert_eq!(rehearsed.unwrap(), Ok("rehearsed"));
         }
         test.clock.advance(1);
         let refused = test.store.write_blocking(|write| {

@@ -14,5 +14,8 @@ mod last_uses;
 mod model;
 mod plans;
 mod portability;
+mod rebinding;
 mod support;
 mod transactions;
+mod upstream;
+mod users;

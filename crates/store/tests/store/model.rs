@@ -2,14 +2,20 @@
 //! what the model says by looking at every ancestor.
 
 use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, LifetimeRules};
-use curfew_policy::status::{DeathCause, EmailOrigin, NodeKind, OwnerStatus, UserStatus};
+use curfew_policy::status::{
+    DeathCause, EmailOrigin, NodeKind, OwnerStatus, ProviderKind, UserStatus,
+};
+use curfew_policy::upstream::ProviderSettings;
 use curfew_protocol::{
-    Audiences, ClientKey, Lifetime, NodeId, ScopeSet, TenantId, Timestamp, TokenId, UserId,
+    Audiences, ClientKey, Lifetime, LinkId, NodeId, ProviderId, ScopeSet, TenantId, Timestamp,
+    TokenId, UserId,
 };
 use curfew_store::clients::ClientRegistration;
 use curfew_store::codes::{ApprovalBasis, NewApproval};
-use curfew_store::nodes::{Ancestor, Birth, NewNode, NodeChain, TenantLimits};
+use curfew_store::links::{NewLink, Subject};
+use curfew_store::nodes::{Ancestor, Birth, BornThrough, NewNode, NodeChain, TenantLimits};
 use curfew_store::personal_access_tokens::NewPersonalAccessToken;
+use curfew_store::providers::{NewProvider, ProviderDescription};
 use curfew_store::sessions::NewSession;
 use curfew_store::tokens::{NewToken, TokenChain};
 use curfew_store::users::NewUser;
@@ -23,11 +29,21 @@ use crate::support::TestStore;
 /// Histories for each backend.
 const HISTORIES: u32 = 60;
 const CLIENTS: usize = 3;
+/// Links of the user, each at a provider of its own.
+const LINKS: usize = 2;
 
 /// One step. Numbers choose among what there is by then.
 #[derive(Clone, Debug)]
 enum Step {
     SignIn,
+    SignInThrough {
+        link: usize,
+    },
+    /// Something becomes of a link or its provider.
+    Link {
+        link: usize,
+        change: LinkChange,
+    },
     Approve {
         session: usize,
         client: usize,
@@ -69,10 +85,29 @@ enum Step {
     },
 }
 
+#[derive(Clone, Copy, Debug)]
+enum LinkChange {
+    Provider(OwnerStatus),
+    Link(OwnerStatus),
+    LoggedOutUpstream,
+}
+
+fn link_change() -> impl Strategy<Value = LinkChange> {
+    prop_oneof![
+        Just(LinkChange::Provider(OwnerStatus::Disabled)),
+        Just(LinkChange::Provider(OwnerStatus::Active)),
+        Just(LinkChange::Link(OwnerStatus::Deleted)),
+        Just(LinkChange::Link(OwnerStatus::Active)),
+        Just(LinkChange::LoggedOutUpstream),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let one = || 0_usize..64;
     prop_oneof![
         2 => Just(Step::SignIn),
+        3 => (0..LINKS).prop_map(|link| Step::SignInThrough { link }),
+        1 => (0..LINKS, link_change()).prop_map(|(link, change)| Step::Link { link, change }),
         4 => (one(), 0..CLIENTS, any::<bool>()).prop_map(|(session, client, bound)| Step::Approve { session, client, bound }),
         4 => one().prop_map(|approval| Step::Found { approval }),
         6 => one().prop_map(|node| Step::Mint { node }),
@@ -100,6 +135,8 @@ struct Own {
     /// How often the owners had been ended when it was born.
     user_deaths: u32,
     client: Option<(usize, u32)>,
+    /// The link that its person signed in through, and how often that had died then.
+    through: Option<(usize, u32)>,
     /// The smallest maxima that held since the topmost that binds it was born.
     limits: [Option<u32>; 5],
 }
@@ -118,6 +155,10 @@ struct History<'t> {
     disabled: [bool; CLIENTS],
     user_deaths: u32,
     client_deaths: [u32; CLIENTS],
+    links: [(ProviderId, LinkId); LINKS],
+    /// Is the provider, or the link, out of order?
+    broken: [[bool; 2]; LINKS],
+    link_deaths: [u32; LINKS],
     limits: [Option<u32>; 5],
     all: Vec<(Id, Own)>,
 }
@@ -149,9 +190,44 @@ fn tenant_limits(limits: [Option<u32>; 5]) -> TenantLimits {
     }
 }
 
+/// An identity of the user at a provider of that name.
+fn link_at(
+    write: &mut Write<'_>,
+    (tenant_id, user_id): (TenantId, UserId),
+    slug: &str,
+) -> Result<(ProviderId, LinkId), StoreError> {
+    let description = ProviderDescription {
+        name: slug.to_owned(),
+        issuer: format!("https://{slug}.example"),
+        client_id: "curfew".to_owned(),
+        settings: ProviderSettings::default(),
+    };
+    let provider_id = write.provider_insert(
+        &NewProvider {
+            tenant_id,
+            slug: slug.to_owned(),
+            kind: ProviderKind::OpenId,
+            configured: false,
+            description,
+        },
+        None,
+    )?;
+    let subject = Subject {
+        issuer: format!("https://{slug}.example"),
+        subject: "1".to_owned(),
+    };
+    let link = write.link_insert(&NewLink {
+        provider_id,
+        user_id,
+        subject: Some(subject),
+        display: slug.to_owned(),
+    })?;
+    Ok((provider_id, link))
+}
+
 impl<'t> History<'t> {
     fn new(test: &'t TestStore) -> Self {
-        let (tenant, user, clients) = test.write(|write| {
+        let (tenant, user, clients, links) = test.write(|write| {
             let slug = format!(
                 "t{}",
                 write.secret().expose()[..8]
@@ -183,6 +259,10 @@ impl<'t> History<'t> {
                 tenant,
                 user,
                 [client(write, 0)?, client(write, 1)?, client(write, 2)?],
+                [
+                    link_at(write, (tenant, user), "one")?,
+                    link_at(write, (tenant, user), "other")?,
+                ],
             ))
         });
         Self {
@@ -193,6 +273,9 @@ impl<'t> History<'t> {
             disabled: [false; CLIENTS],
             user_deaths: 0,
             client_deaths: [0; CLIENTS],
+            links,
+            broken: [[false; 2]; LINKS],
+            link_deaths: [0; LINKS],
             limits: [None; 5],
             all: Vec::new(),
         }
@@ -209,6 +292,9 @@ impl<'t> History<'t> {
         let owners = own.user_deaths == self.user_deaths
             && own.client.is_none_or(|(client, deaths)| {
                 !self.disabled[client] && deaths == self.client_deaths[client]
+            })
+            && own.through.is_none_or(|(link, deaths)| {
+                self.broken[link] == [false; 2] && deaths == self.link_deaths[link]
             });
         in_time && owners && !own.ended && own.above.is_none_or(|above| self.is_alive(above, now))
     }
@@ -250,6 +336,7 @@ impl<'t> History<'t> {
             ended: false,
             user_deaths: above.map_or(self.user_deaths, |above| self.all[above].1.user_deaths),
             client: client.map(|client| (client, self.client_deaths[client])),
+            through: above.and_then(|above| self.all[above].1.through),
             limits,
         }
     }
@@ -263,27 +350,15 @@ impl<'t> History<'t> {
     }
 
     fn run(&mut self, step: &Step) {
-        let now = self.test.now();
         let (tenant, user) = (self.tenant, self.user);
         match step {
-            Step::SignIn => {
-                let expires_at = end(Credential::Session, now, &[]).unwrap();
-                let id = self.test.write(move |write| {
-                    let epoch = write.user(user)?.unwrap().epoch;
-                    let birth = write.birth(tenant, Some((user, epoch)), None)?.unwrap();
-                    let session = NewSession {
-                        birth,
-                        expires_at,
-                        idle_lifetime: Lifetime::from_seconds(86_400),
-                        ip: String::new(),
-                        user_agent: String::new(),
-                        upstream: None,
-                    };
-                    Ok(write.session_insert(&session)?.0)
-                });
-                let own = self.own(Some(2), expires_at, None, None);
-                self.all.push((Id::Node(id, NodeKind::Session), own));
+            Step::SignIn => self.sign_in(None),
+            Step::SignInThrough { link } => {
+                if self.broken[*link] == [false; 2] {
+                    self.sign_in(Some(*link));
+                }
             }
+            Step::Link { link, change } => self.change_link(*link, *change),
             Step::Approve {
                 session,
                 client,
@@ -355,6 +430,50 @@ impl<'t> History<'t> {
         }
     }
 
+    fn sign_in(&mut self, through: Option<usize>) {
+        let (tenant, user) = (self.tenant, self.user);
+        let link = through.map(|link| self.links[link]);
+        let expires_at = end(Credential::Session, self.test.now(), &[]).unwrap();
+        let id = self.test.write(move |write| {
+            let epoch = write.user(user)?.unwrap().epoch;
+            let mut birth = write.birth(tenant, Some((user, epoch)), None)?.unwrap();
+            if let Some((provider, link)) = link {
+                birth.link = Some(BornThrough {
+                    link,
+                    link_epoch: write.link(link)?.unwrap().epoch,
+                    provider_epoch: write.provider(provider)?.unwrap().epoch,
+                });
+            }
+            let session = NewSession {
+                birth,
+                expires_at,
+                idle_lifetime: Lifetime::from_seconds(86_400),
+                ip: String::new(),
+                user_agent: String::new(),
+                upstream: None,
+            };
+            Ok(write.session_insert(&session)?.0)
+        });
+        let mut own = self.own(Some(2), expires_at, None, None);
+        own.through = through.map(|link| (link, self.link_deaths[link]));
+        self.all.push((Id::Node(id, NodeKind::Session), own));
+    }
+
+    fn change_link(&mut self, at: usize, change: LinkChange) {
+        let (provider, link) = self.links[at];
+        self.test.write(move |write| match change {
+            LinkChange::Provider(next) => write.provider_set_status(provider, next),
+            LinkChange::Link(next) => write.link_set_status(link, next),
+            LinkChange::LoggedOutUpstream => write.link_epoch_raise(link),
+        });
+        match change {
+            LinkChange::Provider(next) => self.broken[at][0] = next != OwnerStatus::Active,
+            LinkChange::Link(next) => self.broken[at][1] = next != OwnerStatus::Active,
+            LinkChange::LoggedOutUpstream => {}
+        }
+        self.link_deaths[at] += 1;
+    }
+
     fn approve(&mut self, (session, client, bound): (usize, usize, bool)) {
         let now = self.test.now();
         let Some((at, id, _)) = self.node_of(session, &[NodeKind::Session]) else {
@@ -398,6 +517,7 @@ impl<'t> History<'t> {
         });
         let mut own = self.own(Some(3), expires_at, bound.then_some(at), Some(client));
         own.user_deaths = self.all[at].1.user_deaths;
+        own.through = self.all[at].1.through;
         self.all.push((Id::Node(node, NodeKind::Approval), own));
     }
 
@@ -482,6 +602,7 @@ impl<'t> History<'t> {
         });
         let mut own = self.own(Some(4), expires_at, None, None);
         own.user_deaths = self.all[at].1.user_deaths;
+        own.through = self.all[at].1.through;
         self.push_personal(made, own);
     }
 

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use curfew_policy::lifetime::{AccessTokenPlan, LifetimeRules};
-use curfew_protocol::{Audiences, DEFAULT_TENANT, ScopeSet};
+use curfew_protocol::{
+    Audiences, DEFAULT_TENANT, LinkProofId, ProviderId, ScopeSet, UpstreamLoginId,
+};
 use curfew_store::audit::{AuthenticatedBy, Origin};
+use curfew_store::links::Subject;
 use curfew_store::mint::ClientTokenMint;
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use diesel::prelude::*;
@@ -74,6 +77,16 @@ fn no_statement_of_the_hot_paths_scans_a_table() {
             read.code_challenge_is_of_another_session("challenge", chain.session)?;
             read.session(chain.session)?.unwrap();
             read.token_chain(chain.token)?.unwrap();
+            let subject = Subject {
+                issuer: "https://idp.example".to_owned(),
+                subject: "1".to_owned(),
+            };
+            let provider = ProviderId::from_bytes([1; 16]);
+            read.link_by_subject(provider, &subject)?;
+            read.links_of_user(user)?;
+            read.provider_by_slug(DEFAULT_TENANT, "google")?;
+            read.upstream_login(UpstreamLoginId::from_bytes([1; 16]))?;
+            read.link_proof(LinkProofId::from_bytes([1; 16]))?;
             Ok(())
         })
         .unwrap();
@@ -96,5 +109,5 @@ fn no_statement_of_the_hot_paths_scans_a_table() {
         }
         seen += 1;
     }
-    assert!(seen >= 11, "only {seen} statements were seen");
+    assert!(seen >= 16, "only {seen} statements were seen");
 }

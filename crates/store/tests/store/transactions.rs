@@ -34,6 +34,21 @@ on_both_backends! {
         assert!(!slug_exists(test, "lost"));
     }
 
+    fn a_rehearsal_answers_like_the_real_thing_and_leaves_nothing(test) {
+        let rehearse = |slug: &'static str| {
+            test.store.rehearse_blocking(move |write| {
+                write.tenant_insert(slug, "Rehearsed")?;
+                Ok(if write.tenant_by_slug(slug)?.is_some() { Ok(slug) } else { Err("it is not there") })
+            })
+        };
+        assert_eq!(rehearse("later").unwrap(), Ok("later"));
+        assert!(!slug_exists(test, "later"));
+        test.write(|write| write.tenant_insert("later", "Later"));
+        assert!(rehearse("later").unwrap_err().is_unique_violation());
+        assert_eq!(rehearse("another").unwrap(), Ok("another"));
+        assert!(slug_exists(test, "later") && !slug_exists(test, "another"));
+    }
+
     fn a_unique_rule_tells_the_second_one_that_it_came_late(test) {
         test.write(|write| write.tenant_insert("acme", "Acme"));
         let second = test.store.write_blocking(|write| {
