@@ -5,6 +5,8 @@
 //! session and token of the account, and starts a fresh session for this browser (A24).
 
 pub(crate) mod applications;
+pub(crate) mod email;
+pub(crate) mod identities;
 pub(crate) mod new_token;
 mod rows;
 pub(crate) mod sessions;
@@ -168,6 +170,9 @@ async fn page(
         name: Some(user.name).filter(|name| *name != user.username),
         username: user.username,
         email: user.email,
+        quarantined: user.quarantined,
+        mail: at.edge.mailer.is_some(),
+        has_password: user.password_hash.is_some(),
         min_length: MIN_LENGTH,
         told,
         error,

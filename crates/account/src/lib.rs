@@ -78,6 +78,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .default_service(web::to(|| refused("POST"))),
     )
     .configure(holding_routes)
+    .configure(sign_in_routes)
     .service(
         shown("/assets/style.css")
             .get(assets::style)
@@ -100,7 +101,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
 
 /// The pages on which people see what they hold, and end it. What a form is posted to has a path of its own.
 fn holding_routes(cfg: &mut web::ServiceConfig) {
-    use account::{applications, new_token, sessions, tokens, undo};
+    use account::{applications, new_token, sessions, tokens};
     cfg.service(
         shown("/account/sessions")
             .get(sessions::get)
@@ -139,6 +140,35 @@ fn holding_routes(cfg: &mut web::ServiceConfig) {
         shown("/account/tokens/{id}")
             .get(tokens::one)
             .head(tokens::one),
+    );
+}
+
+/// The pages about how somebody signs in, and the mailed links about it.
+fn sign_in_routes(cfg: &mut web::ServiceConfig) {
+    use account::{email, identities, undo};
+    cfg.service(
+        shown("/account/identities")
+            .get(identities::get)
+            .head(identities::get),
+    )
+    .service(posted("/account/identities/unlink").post(identities::unlink))
+    .service(
+        acting("/account/email")
+            .get(email::get)
+            .head(email::get)
+            .post(email::post),
+    )
+    .service(posted("/account/email/own").post(email::own))
+    .service(
+        acting("/account/email/confirm")
+            .get(email::confirm_get)
+            .head(email::confirm_get)
+            .post(email::confirm_post),
+    )
+    .service(
+        shown("/account/email/confirmed")
+            .get(email::confirmed)
+            .head(email::confirmed),
     )
     .service(
         acting("/account/undo")

@@ -3,6 +3,8 @@
 //!
 //! * [`DeviceNotice`]: a device was approved.
 //! * [`IdentityNotice`]: how the person signs in was changed.
+//!
+//! [`AddressMail`] tells of nothing; its link proves an address.
 
 use actix_web::web::Data;
 use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
@@ -194,6 +196,51 @@ impl IdentityNotice {
         };
         let (pages, about) = (&self.edge.pages, (changed.kind, facts));
         let text = mail_texts::identity_changed(pages, &self.language, about, identity);
+        write.mail_insert(address, &text.subject, &text.body, until)?;
+        Ok(())
+    }
+}
+
+/// Made before the transaction; the mail is written in it.
+#[derive(Clone, Debug)]
+pub struct AddressMail {
+    edge: Data<Edge>,
+    realm: Realm,
+    language: Language,
+}
+
+impl AddressMail {
+    /// `None`: this server sends no mail.
+    pub fn of(edge: &Data<Edge>, at: &PageContext<'_>) -> Option<Self> {
+        edge.mailer.as_ref()?;
+        Some(Self {
+            edge: edge.clone(),
+            realm: at.realm.clone(),
+            language: at.language(),
+        })
+    }
+
+    /// Makes the link that proves the address and queues the mail with it.
+    pub fn queue(
+        &self,
+        write: &mut Write<'_>,
+        user: &User,
+        address: &str,
+    ) -> Result<(), StoreError> {
+        let rules = &self.edge.lifetimes;
+        let until = rules.expires_at(Credential::AddressLink, write.now(), Caps::default());
+        let Ok(until) = until else { return Ok(()) };
+        let kind = LinkKind::Address(address.to_owned());
+        let link = write.mailed_link_insert(user.id, user.epoch, &kind, until)?;
+        let issuer = self.realm.issuer(&self.edge);
+        let facts = MailFacts {
+            place: &self.realm.name,
+            username: &user.username,
+            link: &format!("{issuer}/account/email/confirm?link={}", link.reveal()),
+            lasts: Some(rules.address_link),
+        };
+        let (pages, kind) = (&self.edge.pages, MailKind::AddressProof);
+        let text = mail_texts::write(pages, &self.language, kind, facts);
         write.mail_insert(address, &text.subject, &text.body, until)?;
         Ok(())
     }
