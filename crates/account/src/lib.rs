@@ -16,6 +16,7 @@ mod login;
 mod logout;
 mod notice;
 mod password_link;
+mod providers;
 mod sign_in;
 #[cfg(test)]
 mod tests;

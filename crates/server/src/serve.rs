@@ -22,6 +22,7 @@ use curfew_http::places::Places;
 use curfew_http::uses::Uses;
 use curfew_http::{Edge, log};
 use curfew_store::Store;
+use curfew_upstream::UpstreamClient;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -149,6 +150,7 @@ impl Node {
 
     fn public_listener(&self, in_flight: &InFlight) -> Result<Server, Failure> {
         let (edge, readiness) = (self.edge.clone(), self.readiness.clone());
+        let upstream = Data::new(UpstreamClient::default());
         let (in_flight, limits) = (in_flight.clone(), self.limits);
         let keep_alive = match limits.keep_alive {
             Duration::ZERO => KeepAlive::Disabled,
@@ -159,6 +161,7 @@ impl Node {
             App::new()
                 .app_data(edge.clone())
                 .app_data(readiness.clone())
+                .app_data(upstream.clone())
                 .configure(root_routes)
                 .service(web::scope("/t/{tenant}").configure(tenant_routes))
                 .default_service(web::to(curfew_http::visit::not_found))
@@ -212,7 +215,8 @@ fn tenant_routes(config: &mut ServiceConfig) {
     config
         .configure(curfew_tokens::routes)
         .configure(curfew_grants::routes)
-        .configure(curfew_account::routes);
+        .configure(curfew_account::routes)
+        .configure(curfew_upstream::routes);
 }
 
 /// What lives at the issuer's root only, and the default tenant.
