@@ -1,5 +1,7 @@
+use curfew_policy::linking::LinkRefusal;
 use curfew_policy::upstream::{EmailFallback, SignUps};
 use curfew_policy::upstream_draft::Field;
+use curfew_policy::upstream_presets::Preset;
 
 use super::tests::{ISSUER, complaint, parse};
 use super::upstream::KEYS;
@@ -279,4 +281,31 @@ fn everything_that_a_provider_is_described_by_is_a_key() {
         text.contains("| `upstream.NAME.client_secret` | `CURFEW_UPSTREAM_NAME_CLIENT_SECRET` |")
     );
     assert!(text.contains("`google` in `[upstream.google]`"));
+}
+
+#[test]
+fn the_page_for_administrators_names_every_rule_and_every_refusal() {
+    let page = include_str!("../../../../docs/upstream.md");
+    let rules = [
+        Field::EmailFallback,
+        Field::LegacyLinks,
+        Field::SignUps,
+        Field::Domains,
+        Field::Quarantine,
+        Field::BindToUpstream,
+        Field::DangerousSignInByEmail,
+        Field::EmailVerifiedAsText,
+        Field::Organizations,
+    ];
+    let presets = Preset::ALL.iter().map(|preset| preset.word);
+    let refusals = LinkRefusal::ALL.iter().map(|refusal| refusal.code());
+    let words = rules
+        .map(Field::key)
+        .into_iter()
+        .chain(presets)
+        .chain(refusals);
+    let missing: Vec<&str> = words
+        .filter(|word| !page.contains(&format!("`{word}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
