@@ -137,7 +137,7 @@ fn sxd_04_the_mailed_link_undoes_a_device_without_signing_in() {
         stage.picture("asked").await;
         stage.world.assert_alive(&device.access);
         stage.click("undo-confirm").await;
-        stage.expect_heading("It is ended").await;
+        stage.expect_heading("It is undone").await;
         stage.picture("done").await;
         stage.world.assert_dead(&device.access);
         stage.go(&link).await;
