@@ -115,7 +115,7 @@ fn the_demos_provider(guide: &[String], listen: &str) {
 
     let mut alice = browser(listen);
     let asked = through(&mut alice, "alice-1").expect(403).text();
-    let request = asked.split("/upstream/proof?request=").nth(1);
+    let request = asked.split("proof%3Frequest%3D").nth(1);
     let request = request.unwrap_or_else(|| panic!("{asked}"));
     let request = &request[..22];
     alice.sign_in("alice", &password(guide)).expect(303);
