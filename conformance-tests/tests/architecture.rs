@@ -16,8 +16,8 @@ const ROWS: &[&[&str]] = &[
     &[
         "curfew-grants",
         "curfew-tokens",
-        "curfew-account",
         "curfew-upstream",
+        "curfew-account",
         "curfew-admin",
     ],
     &["curfew-server"],
@@ -119,7 +119,7 @@ fn the_other_side_is_used_by_the_demo_and_the_tests_only() {
         using.iter().all(|name| allowed.contains(&name.as_str())),
         "{using:?}"
     );
-    let knowing = knowing("demo_provider::");
+    let knowing = files_that_know("demo_provider::");
     let demo = repository().join("crates/server/src/demo");
     assert!(
         knowing.iter().all(|file| file.starts_with(&demo)),
@@ -127,32 +127,44 @@ fn the_other_side_is_used_by_the_demo_and_the_tests_only() {
     );
 }
 
-#[test]
-fn oxide_auth_is_known_to_one_file() {
-    let engine = repository().join("crates/grants/src/engine.rs");
-    assert_eq!(knowing("oxide_auth"), [engine]);
-}
-
-#[test]
-fn openidconnect_is_known_to_one_folder() {
-    let knowing = knowing("openidconnect");
-    let folder = repository().join("crates/upstream/src/openid");
-    assert!(
-        !knowing.is_empty() && knowing.iter().all(|file| file.starts_with(&folder)),
-        "{knowing:?}"
-    );
-}
-
-/// The files of the server that name a library outside of a comment.
-fn knowing(library: &str) -> Vec<PathBuf> {
+/// The files below `crates` whose code has this word.
+fn files_that_know(word: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     sources(&repository().join("crates"), &mut files);
     files.retain(|file| {
-        let text = std::fs::read_to_string(file).expect("a file");
-        text.lines()
-            .any(|line| !line.trim_start().starts_with("//") && line.contains(library))
+        std::fs::read_to_string(file).is_ok_and(|text| {
+            text.lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains(word))
+        })
     });
+    files.sort();
     files
+}
+
+#[test]
+fn a_library_that_is_kept_at_a_distance_is_known_to_one_file() {
+    for (word, file) in [
+        ("oxide_auth", "crates/grants/src/engine.rs"),
+        ("openidconnect", "crates/upstream/src/openid/code_flow.rs"),
+        ("jsonwebtoken::", "crates/upstream/src/openid/signature.rs"),
+    ] {
+        assert_eq!(files_that_know(word), [repository().join(file)], "{word}");
+    }
+}
+
+#[test]
+fn other_servers_are_called_by_the_guarded_client() {
+    // The sign-in of the command line talks to the server that its user names, and to nobody else.
+    let known = ["crates/http/src/outbound", "crates/server/src/login"];
+    let others: Vec<_> = files_that_know("reqwest::")
+        .into_iter()
+        .filter(|file| {
+            known
+                .iter()
+                .all(|k| !file.starts_with(repository().join(k)))
+        })
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
 }
 
 /// Whoever stores a credential: the file, and what it calls. A new one is added here after somebody asked where its end comes from.

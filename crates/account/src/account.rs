@@ -5,6 +5,8 @@
 //! session and token of the account, and starts a fresh session for this browser (A24).
 
 pub(crate) mod applications;
+pub(crate) mod email;
+pub(crate) mod identities;
 pub(crate) mod new_token;
 mod rows;
 pub(crate) mod sessions;
@@ -33,9 +35,9 @@ use self::signed::account_page;
 use crate::guess;
 use crate::holdings;
 use crate::notice::ChangeNotice;
-use crate::pages::{AccountError, AccountNotice, AccountPage};
+use crate::pages::{AccountError, AccountNotice, AccountPage, MIN_LENGTH};
 use crate::visit::{
-    Expired, Halt, MIN_LENGTH, Visitor, check_form, posted, query, retry_after, visit, with_cookie,
+    Expired, Halt, Visitor, check_form, posted, query, retry_after, visit, with_cookie,
 };
 
 /// The tenant's root leads to where a person can do something.
@@ -168,6 +170,9 @@ async fn page(
         name: Some(user.name).filter(|name| *name != user.username),
         username: user.username,
         email: user.email,
+        quarantined: user.quarantined,
+        mail: at.edge.mailer.is_some(),
+        has_password: user.password_hash.is_some(),
         min_length: MIN_LENGTH,
         told,
         error,

@@ -20,10 +20,8 @@ use curfew_store::bootstraps::Bootstrap;
 use curfew_store::users::NewUser;
 use curfew_store::{Read, StoreError, Write};
 
-use crate::pages::{BootstrapError, BootstrapPage};
-use crate::visit::{
-    Expired, Halt, MIN_LENGTH, check_form, posted, retry_after, visit, with_cookie,
-};
+use crate::pages::{BootstrapError, BootstrapPage, MIN_LENGTH};
+use crate::visit::{Expired, Halt, check_form, posted, retry_after, visit, with_cookie};
 use curfew_http::guess::Guess;
 
 /// The longest username that can be chosen here, in characters.

@@ -1,7 +1,7 @@
 //! Signing in with a local password, browser sessions, and the account page.
 //!
 //! Each endpoint is a file, and reads as its stages in order: the form, who sent it, what limits it, what is verified, one
-//! transaction, the answer. The frame around all of them is [`visit`]. Paths are relative: the server mounts [`routes`] at the root
+//! transaction, the answer. The frame around all of them is [`visit`], in the edge kit. Paths are relative: the server mounts [`routes`] at the root
 //! for the default tenant and under `/t/{tenant}` for the others.
 
 mod account;
@@ -12,7 +12,6 @@ mod bootstrap;
 mod forgot;
 mod guess;
 mod health;
-mod link;
 mod login;
 mod logout;
 mod notice;
@@ -20,16 +19,14 @@ mod password_link;
 mod sign_in;
 #[cfg(test)]
 mod tests;
-mod visit;
 
 pub mod holdings;
 pub mod pages;
 
 use actix_web::{HttpResponse, Resource, web};
-use curfew_http::problem;
+use curfew_http::{problem, visit};
 
 pub use health::Readiness;
-pub use visit::not_found;
 
 /// Registers the endpoints of this crate.
 pub fn routes(cfg: &mut web::ServiceConfig) {
@@ -80,6 +77,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
             .default_service(web::to(|| refused("POST"))),
     )
     .configure(holding_routes)
+    .configure(sign_in_routes)
     .service(
         shown("/assets/style.css")
             .get(assets::style)
@@ -102,7 +100,7 @@ pub fn routes(cfg: &mut web::ServiceConfig) {
 
 /// The pages on which people see what they hold, and end it. What a form is posted to has a path of its own.
 fn holding_routes(cfg: &mut web::ServiceConfig) {
-    use account::{applications, new_token, sessions, tokens, undo};
+    use account::{applications, new_token, sessions, tokens};
     cfg.service(
         shown("/account/sessions")
             .get(sessions::get)
@@ -141,6 +139,35 @@ fn holding_routes(cfg: &mut web::ServiceConfig) {
         shown("/account/tokens/{id}")
             .get(tokens::one)
             .head(tokens::one),
+    );
+}
+
+/// The pages about how somebody signs in, and the mailed links about it.
+fn sign_in_routes(cfg: &mut web::ServiceConfig) {
+    use account::{email, identities, undo};
+    cfg.service(
+        shown("/account/identities")
+            .get(identities::get)
+            .head(identities::get),
+    )
+    .service(posted("/account/identities/unlink").post(identities::unlink))
+    .service(
+        acting("/account/email")
+            .get(email::get)
+            .head(email::get)
+            .post(email::post),
+    )
+    .service(posted("/account/email/own").post(email::own))
+    .service(
+        acting("/account/email/confirm")
+            .get(email::confirm_get)
+            .head(email::confirm_get)
+            .post(email::confirm_post),
+    )
+    .service(
+        shown("/account/email/confirmed")
+            .get(email::confirmed)
+            .head(email::confirmed),
     )
     .service(
         acting("/account/undo")

@@ -123,6 +123,7 @@ fn told(word: &str) -> Option<LoginNotice> {
         "password_set" => Some(LoginNotice::PasswordSet),
         "bootstrapped" => Some(LoginNotice::Bootstrapped),
         "session_ended" => Some(LoginNotice::SessionEnded),
+        "identity_unlinked" => Some(LoginNotice::IdentityUnlinked),
         "logged_out_everywhere" => Some(LoginNotice::LoggedOutEverywhere),
         _ => None,
     }

@@ -9,6 +9,9 @@ mod tests;
 use curfew_http::pages::{LocalPath, Shell, Templates};
 use serde::Serialize;
 
+/// Fewest characters of a password, for the pages that ask for one.
+pub(crate) const MIN_LENGTH: u32 = curfew_policy::password::MIN_CHARACTERS as u32;
+
 /// The templates of this crate.
 pub const TEMPLATES: Templates = &[
     ("login.html", include_str!("../templates/login.html")),
@@ -52,6 +55,24 @@ pub const TEMPLATES: Templates = &[
     ),
     ("token.html", include_str!("../templates/token.html")),
     ("confirm.html", include_str!("../templates/confirm.html")),
+    (
+        "identities.html",
+        include_str!("../templates/identities.html"),
+    ),
+    ("email.html", include_str!("../templates/email.html")),
+    (
+        "email_confirm.html",
+        include_str!("../templates/email_confirm.html"),
+    ),
+    (
+        "email_done.html",
+        include_str!("../templates/email_done.html"),
+    ),
+    (
+        "email_invalid.html",
+        include_str!("../templates/email_invalid.html"),
+    ),
+    ("taken.html", include_str!("../templates/taken.html")),
     ("undo.html", include_str!("../templates/undo.html")),
     ("undone.html", include_str!("../templates/undone.html")),
     (
@@ -80,8 +101,10 @@ macro_rules! words {
 }
 
 mod holdings;
+mod identities;
 
 pub use holdings::*;
+pub use identities::*;
 
 /// `login.html`
 #[derive(Serialize)]
@@ -114,6 +137,8 @@ words! {
         Bootstrapped,
         SessionEnded,
         LoggedOutEverywhere,
+        /// With the identity that was unlinked, the session ended that was begun with it.
+        IdentityUnlinked,
         FormExpired,
     }
 }
@@ -228,6 +253,12 @@ pub struct AccountPage {
     pub username: String,
     pub name: Option<String>,
     pub email: Option<String>,
+    /// No scope that writes, until the address is confirmed.
+    pub quarantined: bool,
+    /// Whether this server sends mail at all.
+    pub mail: bool,
+    /// Without one there is none to be changed.
+    pub has_password: bool,
     pub min_length: u32,
     pub told: Option<AccountNotice>,
     pub error: Option<AccountError>,

@@ -18,10 +18,10 @@ use curfew_store::users::User;
 use curfew_store::{Read, StoreError, Write};
 
 use crate::guess::account_bucket;
-use crate::link::good_link;
 use crate::notice::ChangeNotice;
-use crate::pages::{LinkInvalidPage, LinkPurpose, PasswordError, PasswordPage};
-use crate::visit::{Expired, Halt, MIN_LENGTH, check_form, posted, query, visit, with_cookie};
+use crate::pages::{LinkInvalidPage, LinkPurpose, MIN_LENGTH, PasswordError, PasswordPage};
+use crate::visit::{Expired, Halt, check_form, posted, query, visit, with_cookie};
+use curfew_http::mailed_link::good_link;
 
 pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
     visit(&request, &edge, show).await

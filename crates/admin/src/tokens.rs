@@ -2,12 +2,12 @@
 
 use curfew_policy::standing::{Kind, Standing};
 use curfew_policy::status::DeathCause;
-use curfew_protocol::{Audiences, Timestamp};
-use curfew_store::Read;
+use curfew_protocol::{Audiences, LinkId, Timestamp};
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::last_uses::Used;
 use curfew_store::nodes::NodeChain;
 use curfew_store::tree::{Edge, Subject, TreeBounds, TreeRow};
+use curfew_store::{Read, StoreError};
 
 use crate::subject::find;
 use crate::{Admin, AdminError};
@@ -51,8 +51,16 @@ pub struct LineageRow {
     pub standing: Standing,
     pub expires_at: i64,
     pub last_used_at: Option<i64>,
+    /// Of a session: the upstream link that its person came in through.
+    pub through: Option<LineageLink>,
     /// The one that was asked about.
     pub asked: bool,
+}
+
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LineageLink {
+    pub provider: String,
+    pub link: LinkId,
 }
 
 /// What a revocation did.
@@ -169,13 +177,16 @@ impl Admin {
             let now = read.now();
             let asked: Vec<Used> = tree.rows.iter().map(|row| row.subject.used()).collect();
             let uses = read.last_uses(&asked)?;
-            let row = |row: &TreeRow| LineageRow {
-                last_used_at: uses
-                    .get(&row.subject.used())
-                    .map(|last| last.used_at.seconds()),
-                ..lineage_row(row, now)
-            };
-            Ok(tree.rows.iter().map(row).collect())
+            let rows = tree.rows.iter().map(|row| {
+                Ok(LineageRow {
+                    last_used_at: uses
+                        .get(&row.subject.used())
+                        .map(|last| last.used_at.seconds()),
+                    through: lineage_link(read, row)?,
+                    ..lineage_row(row, now)
+                })
+            });
+            rows.collect()
         })
     }
 }
@@ -189,6 +200,23 @@ fn lineage_row(row: &TreeRow, now: Timestamp) -> LineageRow {
         standing: row.subject.standing(now),
         expires_at: row.subject.span().1.seconds(),
         last_used_at: None,
+        through: None,
         asked: row.asked,
     }
+}
+
+/// The link behind a session. What hangs on the session remembers it as well, but that says nothing more.
+fn lineage_link(read: &mut Read<'_>, row: &TreeRow) -> Result<Option<LineageLink>, StoreError> {
+    let node = row.subject.node();
+    let Some(through) = node.link.filter(|_| row.subject.kind() == Kind::Session) else {
+        return Ok(None);
+    };
+    let provider = match read.link(through.link)? {
+        Some(link) => read.provider(link.provider_id)?,
+        None => None,
+    };
+    Ok(provider.map(|provider| LineageLink {
+        provider: provider.slug,
+        link: through.link,
+    }))
 }

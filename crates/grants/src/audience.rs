@@ -113,11 +113,17 @@ pub(crate) fn narrow(
         return Err(InvalidTarget);
     }
     let is_wanted = |own: &&Audience| requested.is_empty() || requested.contains(&own.identifier);
-    let narrowed = approved.0.iter().filter(is_wanted).map(|own| Audience {
+    let wanted = approved.0.iter().filter(is_wanted).cloned();
+    Ok(keeping(&Audiences(wanted.collect()), scopes))
+}
+
+/// The same audiences, each with what `scopes` leaves of its own.
+pub(crate) fn keeping(audiences: &Audiences, scopes: &ScopeSet) -> Audiences {
+    let kept = audiences.0.iter().map(|own| Audience {
         scopes: own.scopes.intersection(scopes),
         ..own.clone()
     });
-    Ok(Audiences(narrowed.collect()))
+    Audiences(kept.collect())
 }
 
 /// Does `wide` hold every audience of `narrow`, in the same epoch?

@@ -13,6 +13,7 @@ mod engine;
 mod forms;
 mod metadata;
 pub mod pages;
+mod quarantine;
 mod scopes;
 #[cfg(test)]
 mod testing;

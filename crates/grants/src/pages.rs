@@ -59,10 +59,12 @@ pub struct ConsentPage {
     pub client: ConsentClient,
     /// Without `offline_access`, which is `while_away`.
     pub scopes: Vec<ConsentScope>,
+    /// What was asked for besides, and the account may not give yet.
+    pub withheld: Vec<ConsentScope>,
     pub resources: Vec<ConsentResource>,
     /// After this the approval and all that hangs on it has ended.
     pub lasts: Lasts,
-    /// The client is session-bound: signing out ends the access as well.
+    /// Client or session are bound: signing out ends the access as well.
     pub ends_with_session: bool,
     /// The client may go on while the user is away.
     pub while_away: bool,

@@ -9,9 +9,7 @@ use curfew_store::clients::Client;
 
 use crate::catalogue::Catalogue;
 
-/// The client may go on while the user is away. The word is the protocol's (OpenID Connect Core §11), so it needs no row in a
-/// tenant's scope table.
-pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
+pub(crate) use curfew_http::catalogue::OFFLINE_ACCESS;
 
 /// Why scopes are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

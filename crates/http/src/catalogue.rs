@@ -9,6 +9,10 @@ use curfew_store::resource_servers::ResourceServer;
 use curfew_store::scopes::Scope;
 use curfew_store::{Read, StoreError, TenantCatalogue};
 
+/// The client may go on while the user is away. The word is the protocol's (OpenID Connect Core §11), so it needs no row in a
+/// tenant's scope table.
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// A tenant's scopes and its active resource servers, our own API among them.
 #[derive(Debug)]
 pub struct Catalogue {
@@ -90,6 +94,21 @@ impl Catalogue {
 
     pub fn scope(&self, name: &str) -> Option<&Scope> {
         self.scopes.iter().find(|scope| scope.name == name)
+    }
+
+    /// Does whoever has the scope change nothing (E10)? What the tenant marked so does, our own that reads, and `offline_access`, which
+    /// gives time and nothing else. A word that nobody knows may mean anything.
+    pub fn is_read_only(&self, name: &str) -> bool {
+        match OwnScope::parse(name) {
+            Some(own) => own.is_read_only(),
+            None => name == OFFLINE_ACCESS || self.scope(name).is_some_and(|scope| scope.read_only),
+        }
+    }
+
+    /// Those of `scopes` that an account in quarantine may give.
+    pub fn read_only(&self, scopes: &ScopeSet) -> ScopeSet {
+        let reads = |name: &&str| self.is_read_only(name);
+        scopes.iter().filter(reads).map(str::to_owned).collect()
     }
 
     /// The tenant's own scopes.

@@ -99,21 +99,69 @@ fn is_same_origin(edge: &Edge, request: &HttpRequest) -> bool {
     origin_fits && site_fits
 }
 
-/// The form cookie of a browser that is not signed in; made when it has none. Nobody comes from elsewhere with it.
+/// A cookie that knows a browser again in which nobody needs to be signed in: a random value, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrowserCookie {
+    /// For our own forms. Nobody comes from elsewhere with it.
+    Form,
+    /// For the way to an upstream provider and back: the provider's site, or a mail, brings people here.
+    Upstream,
+}
+
+impl BrowserCookie {
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Upstream => "upstream",
+        }
+    }
+
+    const fn same_site(self) -> SameSite {
+        match self {
+            Self::Form => SameSite::Strict,
+            Self::Upstream => SameSite::Lax,
+        }
+    }
+
+    fn name(self, edge: &Edge, realm: &Realm) -> String {
+        edge.issuer.cookie_name(self.purpose(), &realm.base)
+    }
+
+    /// The value that the browser sent.
+    pub fn sent(self, edge: &Edge, realm: &Realm, request: &HttpRequest) -> Option<String> {
+        let value = sent_cookie(request, &self.name(edge, realm))?;
+        (value.len() == 43).then(|| value.to_owned())
+    }
+
+    /// The value that the browser sent, or a new one with the cookie that sets it.
+    pub fn sent_or_new(
+        self,
+        edge: &Edge,
+        realm: &Realm,
+        request: &HttpRequest,
+    ) -> (String, Option<Cookie<'static>>) {
+        if let Some(value) = self.sent(edge, realm, request) {
+            return (value, None);
+        }
+        let value = random_text(edge);
+        let cookie = host_cookie(self.name(edge, realm), value.clone(), self.same_site());
+        (value, Some(cookie))
+    }
+}
+
+/// 256 random bits in 43 characters.
+pub fn random_text(edge: &Edge) -> String {
+    URL_SAFE_NO_PAD.encode(SecretBytes::random(edge.store.entropy()).expose())
+}
+
+/// The form cookie of a browser that is not signed in; made when it has none.
 pub fn browser(
     edge: &Edge,
     realm: &Realm,
     request: &HttpRequest,
 ) -> (FormOwner, Option<Cookie<'static>>) {
-    let name = edge.issuer.cookie_name("form", &realm.base);
-    if let Some(value) = sent_cookie(request, &name)
-        && value.len() == 43
-    {
-        return (FormOwner::Browser(value.to_owned()), None);
-    }
-    let value = URL_SAFE_NO_PAD.encode(SecretBytes::random(edge.store.entropy()).expose());
-    let cookie = host_cookie(name, value.clone(), SameSite::Strict);
-    (FormOwner::Browser(value), Some(cookie))
+    let (value, cookie) = BrowserCookie::Form.sent_or_new(edge, realm, request);
+    (FormOwner::Browser(value), cookie)
 }
 
 /// The value of a cookie that the browser sent. Read piece by piece, because a host's other services share the header: one cookie of

@@ -15,6 +15,7 @@ pub mod flash;
 pub mod guess;
 pub mod log;
 pub mod mail_texts;
+pub mod mailed_link;
 pub mod mailer;
 pub mod notice;
 pub mod origin;
@@ -28,6 +29,7 @@ pub mod realm;
 pub mod session;
 pub mod sign_in;
 pub mod uses;
+pub mod visit;
 
 pub use edge::{Edge, Issuer};
 pub use problem::{PageProblem, Problem};

@@ -24,14 +24,26 @@ pub enum MailKind {
     PasswordChanged,
     /// A device was approved; the link undoes it. Needs [`DeviceFacts`].
     DeviceApproved,
+    /// An upstream identity was bound to the account; the link takes it away again. Needs [`IdentityFacts`].
+    IdentityLinked,
+    /// An upstream identity was taken from the account; the link brings it back. Needs [`IdentityFacts`].
+    IdentityUnlinked,
+    /// The account got another address; the link, sent to the old one, puts that back. Needs [`IdentityFacts`].
+    AddressChanged,
+    /// The link proves that the address is its reader's.
+    AddressProof,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::PasswordReset,
         Self::Invitation,
         Self::PasswordChanged,
         Self::DeviceApproved,
+        Self::IdentityLinked,
+        Self::IdentityUnlinked,
+        Self::AddressChanged,
+        Self::AddressProof,
     ];
 
     const fn key(self) -> &'static str {
@@ -40,6 +52,10 @@ impl MailKind {
             Self::Invitation => "invitation",
             Self::PasswordChanged => "password_changed",
             Self::DeviceApproved => "device_approved",
+            Self::IdentityLinked => "identity_linked",
+            Self::IdentityUnlinked => "identity_unlinked",
+            Self::AddressChanged => "address_changed",
+            Self::AddressProof => "address_proof",
         }
     }
 }
@@ -66,6 +82,39 @@ pub struct DeviceFacts<'a> {
     pub user_agent: Option<&'a str>,
 }
 
+/// What a mail tells of a change of how somebody signs in. All but the time comes from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentityFacts<'a> {
+    /// The provider's name; empty where none is concerned.
+    pub provider: &'a str,
+    /// What the person recognises the identity by; empty where none is concerned.
+    pub identity: &'a str,
+    pub at: Timestamp,
+    pub ip: Option<&'a str>,
+    pub user_agent: Option<&'a str>,
+}
+
+/// Writes the mail that tells of a change of how somebody signs in.
+pub fn identity_changed(
+    pages: &Pages,
+    language: &Language,
+    (kind, facts): (MailKind, MailFacts<'_>),
+    identity: IdentityFacts<'_>,
+) -> MailText {
+    let known = |fact: Option<&str>| known(pages, language, fact);
+    let (provider, name) = (one_line(identity.provider), known(Some(identity.identity)));
+    let (ip, user_agent) = (known(identity.ip), known(identity.user_agent));
+    let time = moment_text(identity.at.seconds());
+    let more = [
+        ("provider", provider.as_str()),
+        ("identity", name.as_str()),
+        ("time", time.as_str()),
+        ("ip", ip.as_str()),
+        ("user_agent", user_agent.as_str()),
+    ];
+    write_with(pages, language, (kind, facts), &more)
+}
+
 /// Writes the mail that tells of an approved device.
 pub fn device_approved(
     pages: &Pages,
@@ -74,10 +123,7 @@ pub fn device_approved(
     device: DeviceFacts<'_>,
 ) -> MailText {
     let (client, time) = (one_line(device.client), moment_text(device.at.seconds()));
-    let known = |fact: Option<&str>| {
-        let fact = fact.map(one_line).filter(|fact| !fact.is_empty());
-        fact.unwrap_or_else(|| pages.text(language, "mail.device_approved.unknown", &[]))
-    };
+    let known = |fact: Option<&str>| known(pages, language, fact);
     let (ip, user_agent) = (known(device.ip), known(device.user_agent));
     let more = [
         ("client", client.as_str()),
@@ -133,6 +179,12 @@ fn duration(pages: &Pages, language: &Language, lasts: Lifetime) -> String {
         &format!("duration.{unit}"),
         &[("count", count.as_str())],
     )
+}
+
+/// A fact from outside in one line, or the word for one that nobody knows.
+fn known(pages: &Pages, language: &Language, fact: Option<&str>) -> String {
+    let fact = fact.map(one_line).filter(|fact| !fact.trim().is_empty());
+    fact.unwrap_or_else(|| pages.text(language, "mail.unknown", &[]))
 }
 
 /// A name goes into the subject, where a line break would begin another header.

@@ -59,6 +59,10 @@ rules! {
     password_links = 3 in 3_600,
     /// Requests for mailed links an hour, for each address.
     password_links_address = 20 in 3_600,
+    /// Mailed links an hour that prove an address, for each account and for each address that one goes to.
+    address_links = 3 in 3_600,
+    /// Requests for such links an hour, for each address that they come from.
+    address_links_address = 20 in 3_600,
     /// Wrong bootstrap secrets an hour, in all.
     bootstrap_failures = 10 in 3_600,
     /// Authorization requests a minute, for each address.

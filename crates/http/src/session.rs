@@ -25,6 +25,10 @@ pub struct SignedIn {
     pub session_id: NodeId,
     pub user_id: UserId,
     pub username: String,
+    /// No scope that writes, until a second proof.
+    pub quarantined: bool,
+    /// What it approves ends with it, whatever the client.
+    pub upstream_bound: bool,
     pub authenticated_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -32,6 +36,12 @@ pub struct SignedIn {
 impl SignedIn {
     pub const fn form_owner(&self) -> FormOwner {
         FormOwner::Session(self.session_id)
+    }
+
+    /// Did they sign in lately enough for changing how they sign in?
+    pub fn is_fresh(&self, edge: &Edge) -> bool {
+        let now = edge.store.clock().now();
+        edge.lifetimes.is_fresh(self.authenticated_at, now)
     }
 }
 
@@ -79,6 +89,8 @@ fn signed_in_as(session: &Session) -> Option<SignedIn> {
         session_id: session.node.id,
         user_id: user.id,
         username: user.username.clone(),
+        quarantined: user.quarantined,
+        upstream_bound: session.upstream_bound,
         authenticated_at: session.authenticated_at,
         expires_at: session.node.facts.expires_at,
     })
@@ -145,7 +157,8 @@ pub struct StartedSession {
 /// The identity upstream through which somebody came in.
 #[derive(Clone, Debug)]
 pub struct UpstreamBirth {
-    pub through: BornThrough,
+    /// `None`: no link of this identity let them in (`dangerous_sign_in_by_email`), so none ends the session.
+    pub through: Option<BornThrough>,
     pub session: UpstreamSession,
     /// When the session upstream ends; ours ends no later when it is bound to it.
     pub ends_at: Option<Timestamp>,
@@ -158,22 +171,73 @@ pub fn start(
     user: &User,
     sign_in: &SignIn<'_>,
 ) -> Result<Option<StartedSession>, StoreError> {
-    let (now, tenant, origin) = (write.now(), sign_in.tenant, sign_in.origin);
-    let Some(expires_at) = end(now, user, sign_in) else {
+    let now = write.now();
+    let Some(expires_at) = end(now, user.administrator, sign_in) else {
+        return Ok(None);
+    };
+    let birth = born(write, user, sign_in)?;
+    begin(write, (user, sign_in), birth, expires_at).map(Some)
+}
+
+/// Puts a session in the place of one that ends because its user's epoch moves: with the same sign-in behind it, through the same link, and
+/// no later end, because nothing was proved anew (D06). `old` is as it was before the epoch moved, `user` as it is since. `None`: it was
+/// over already.
+pub fn renew(
+    write: &mut Write<'_>,
+    user: &User,
+    old: &Session,
+    sign_in: &SignIn<'_>,
+) -> Result<Option<StartedSession>, StoreError> {
+    let now = write.now();
+    let Ok(alive) = old.node.judge(now) else {
+        return Ok(None);
+    };
+    let sign_in = SignIn {
+        upstream: Some(UpstreamBirth {
+            through: old.node.link,
+            session: UpstreamSession {
+                sid: old.upstream_sid.clone(),
+                bound: old.upstream_bound,
+            },
+            ends_at: None,
+        }),
+        ..sign_in.clone()
+    };
+    let Some(expires_at) = end_before(now, user.administrator, &sign_in, &[alive.expires_at()])
+    else {
         return Ok(None);
     };
     let birth = Birth {
+        bound_since: old.node.facts.bound_since,
+        authenticated_at: Some(old.authenticated_at),
+        ..born(write, user, &sign_in)?
+    };
+    begin(write, (user, &sign_in), birth, expires_at).map(Some)
+}
+
+fn born(write: &mut Write<'_>, user: &User, sign_in: &SignIn<'_>) -> Result<Birth, StoreError> {
+    let (tenant, upstream) = (sign_in.tenant, sign_in.upstream.as_ref());
+    Ok(Birth {
         tenant_id: tenant.id,
         installation_epoch: write.installation_epoch()?,
         tenant_epoch: tenant.epoch,
         era: tenant.era,
         user: Some((user.id, user.epoch)),
         client: None,
-        link: sign_in.upstream.as_ref().map(|upstream| upstream.through),
+        link: upstream.and_then(|upstream| upstream.through),
         bound_since: BoundSince::default(),
-        authenticated_at: Some(now),
+        authenticated_at: Some(write.now()),
         parent_client: None,
-    };
+    })
+}
+
+fn begin(
+    write: &mut Write<'_>,
+    (user, sign_in): (&User, &SignIn<'_>),
+    birth: Birth,
+    expires_at: ExpiresAt,
+) -> Result<StartedSession, StoreError> {
+    let (now, tenant, origin) = (write.now(), sign_in.tenant, sign_in.origin);
     let (id, secret) = write.session_insert(&NewSession {
         birth,
         expires_at,
@@ -193,17 +257,14 @@ pub fn start(
         user_id: Some(user.id),
         node_id: Some(id),
         expires_at: Some(expires_at.timestamp()),
+        detail: sign_in.detail.clone(),
         ..AuditEntry::new(AuditEvent::SessionStarted, sign_in.by, origin.clone())
     })?;
-    Ok(Some(StartedSession { id, secret }))
+    Ok(StartedSession { id, secret })
 }
 
-fn end(now: Timestamp, user: &User, sign_in: &SignIn<'_>) -> Option<ExpiresAt> {
-    let kind = if user.administrator {
-        Credential::AdminSession
-    } else {
-        Credential::Session
-    };
+/// When a session started now would end. `None`: it would have no second to live.
+pub(crate) fn end(now: Timestamp, administrator: bool, sign_in: &SignIn<'_>) -> Option<ExpiresAt> {
     let bound = sign_in
         .upstream
         .as_ref()
@@ -212,9 +273,23 @@ fn end(now: Timestamp, user: &User, sign_in: &SignIn<'_>) -> Option<ExpiresAt> {
         .and_then(|upstream| upstream.ends_at)
         .into_iter()
         .collect();
+    end_before(now, administrator, sign_in, &ancestors)
+}
+
+fn end_before(
+    now: Timestamp,
+    administrator: bool,
+    sign_in: &SignIn<'_>,
+    ancestors: &[Timestamp],
+) -> Option<ExpiresAt> {
+    let kind = if administrator {
+        Credential::AdminSession
+    } else {
+        Credential::Session
+    };
     let caps = Caps {
         tenant: sign_in.tenant.limits.session,
-        ancestors: &ancestors,
+        ancestors,
         ..Caps::default()
     };
     sign_in.rules.expires_at(kind, now, caps).ok()

@@ -8,7 +8,7 @@
 
 use curfew_policy::lifetime::LifetimeRules;
 use curfew_policy::status::{DeathCause, UserStatus};
-use curfew_protocol::NodeId;
+use curfew_protocol::{NodeId, Timestamp};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::tenants::Tenant;
 use curfew_store::users::User;
@@ -28,6 +28,8 @@ pub struct SignIn<'a> {
     pub origin: &'a Origin,
     /// `None`: a local password was the proof.
     pub upstream: Option<UpstreamBirth>,
+    /// What the audit trail says beside the event.
+    pub detail: Option<String>,
 }
 
 /// Why nobody is signed in after all.
@@ -53,7 +55,13 @@ impl<'a> SignIn<'a> {
             by,
             origin,
             upstream: None,
+            detail: None,
         }
+    }
+
+    /// Would there be a second to live? For whoever must know before anything else is written.
+    pub fn has_time(&self, now: Timestamp, administrator: bool) -> bool {
+        session::end(now, administrator, self).is_some()
     }
 
     /// `user` is held by the caller ([`Write::user_held`]), or was made in this transaction.

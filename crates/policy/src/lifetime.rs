@@ -313,6 +313,11 @@ impl LifetimeRules {
         idle_at(self.refresh_idle, now, absolute)
     }
 
+    /// Is a sign-in of that moment recent enough for changing how one signs in?
+    pub fn is_fresh(&self, authenticated_at: Timestamp, now: Timestamp) -> bool {
+        !now.has_reached(authenticated_at.after(self.fresh_sign_in))
+    }
+
     /// When a person who was last active at that moment is taken for dormant. `None`: never.
     pub fn dormant_at(&self, last_active: Timestamp) -> Option<Timestamp> {
         (self.dormancy.seconds() > 0).then(|| last_active.after(self.dormancy))

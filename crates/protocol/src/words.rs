@@ -80,3 +80,14 @@ words! {
         FormPost = "form_post",
     }
 }
+impl OwnScope {
+    /// Does whoever has it change nothing?
+    pub const fn is_read_only(self) -> bool {
+        match self {
+            Self::AccountRead => true,
+            Self::AccountWrite | Self::ApproveDevices | Self::CreateTokens | Self::EndUsers => {
+                false
+            }
+        }
+    }
+}

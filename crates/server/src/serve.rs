@@ -166,7 +166,7 @@ impl Node {
                 .app_data(readiness.clone())
                 .configure(root_routes)
                 .service(web::scope("/t/{tenant}").configure(tenant_routes))
-                .default_service(web::to(curfew_account::not_found))
+                .default_service(web::to(curfew_http::visit::not_found))
                 .wrap(from_fn(log::requests))
                 .wrap_fn(move |request, service| guard::pass(request, service, &in_flight))
         })

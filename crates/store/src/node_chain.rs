@@ -42,6 +42,8 @@ pub struct NodeUser {
     pub id: UserId,
     pub username: String,
     pub epoch: i64,
+    /// No scope that writes, until a second proof.
+    pub quarantined: bool,
 }
 
 impl NodeUser {
@@ -151,7 +153,7 @@ pub(crate) struct OwnerColumns {
     installation_epoch: i64,
     tenant: (Db<OwnerStatus>, i64),
     limits: LimitColumns,
-    user: Option<(Db<UserStatus>, i64, String)>,
+    user: Option<(Db<UserStatus>, i64, String, bool)>,
     client: Option<(Db<OwnerStatus>, i64, String)>,
     link: Option<(Db<OwnerStatus>, i64)>,
     provider: Option<(Db<OwnerStatus>, i64)>,
@@ -186,7 +188,13 @@ macro_rules! life_columns {
                 installation::epoch,
                 (tenants::status, tenants::epoch),
                 limit_columns!(),
-                (users::status, users::epoch, users::username).nullable(),
+                (
+                    users::status,
+                    users::epoch,
+                    users::username,
+                    users::quarantined,
+                )
+                    .nullable(),
                 (clients::status, clients::epoch, clients::client_id).nullable(),
                 (links::status, links::epoch).nullable(),
                 (providers::status, providers::epoch).nullable(),
@@ -287,7 +295,7 @@ impl From<LifeColumns> for NodeLife {
                 epoch_now: tenant_epoch,
                 epoch_at_birth: node.tenant_epoch,
             },
-            user: user.as_ref().map(|(_, (status, epoch, _))| OwnerFacts {
+            user: user.as_ref().map(|(_, (status, epoch, ..))| OwnerFacts {
                 status: status.0,
                 epoch_now: *epoch,
                 epoch_at_birth: node.user_epoch.unwrap_or(0),
@@ -303,10 +311,11 @@ impl From<LifeColumns> for NodeLife {
         Self {
             kind: node.kind.0,
             tenant_id: node.tenant_id.0,
-            user: user.map(|(id, (_, epoch, username))| NodeUser {
+            user: user.map(|(id, (_, epoch, username, quarantined))| NodeUser {
                 id: id.0,
                 username,
                 epoch,
+                quarantined,
             }),
             client: client.map(|(key, (_, epoch, client_id))| NodeClient {
                 key: key.0,

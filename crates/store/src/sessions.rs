@@ -3,7 +3,7 @@
 use curfew_policy::lifetime::{ExpiresAt, idle_at};
 use curfew_policy::status::{DeathCause, NodeKind};
 use curfew_protocol::{
-    Digest, Lifetime, NodeId, OpaqueToken, ProviderId, Timestamp, TokenKind, UserId,
+    Digest, Lifetime, LinkId, NodeId, OpaqueToken, ProviderId, Timestamp, TokenKind, UserId,
 };
 use diesel::prelude::*;
 
@@ -28,6 +28,8 @@ pub struct Session {
     pub idle_at: Timestamp,
     /// It ends with a session upstream, and so does what it approves.
     pub upstream_bound: bool,
+    /// The session upstream, as its provider names it.
+    pub upstream_sid: Option<String>,
     pub node: NodeChain,
 }
 
@@ -73,33 +75,43 @@ pub struct SessionListing {
     pub last_used_at: Option<Timestamp>,
     pub ip: String,
     pub user_agent: String,
+    /// The upstream link that its person came in through.
+    pub link: Option<LinkId>,
     pub alive: bool,
 }
 
 impl Read<'_> {
     pub fn session(&mut self, id: NodeId) -> Result<Option<Session>, StoreError> {
-        type Row = (Db<Digest>, i16, Db<Timestamp>, i64, Db<Timestamp>, bool);
+        type Row = (
+            (Db<Digest>, i16),
+            (Db<Timestamp>, i64, Db<Timestamp>),
+            (bool, Option<String>),
+        );
         let row: Option<Row> = on!(&mut *self.connection, c => sessions::table
             .filter(sessions::node_id.eq(Db(id)))
             .select((
-                sessions::secret_digest, sessions::secret_key_id, sessions::authenticated_at,
-                sessions::idle_lifetime, sessions::idle_at, sessions::upstream_bound,
+                (sessions::secret_digest, sessions::secret_key_id),
+                (sessions::authenticated_at, sessions::idle_lifetime, sessions::idle_at),
+                (sessions::upstream_bound, sessions::upstream_sid),
             ))
             .get_result(c)
             .optional()?);
-        let Some(row) = row else { return Ok(None) };
+        let Some((secret, times, upstream)) = row else {
+            return Ok(None);
+        };
         let Some(node) = node_chain(self.connection, id)? else {
             return Ok(None);
         };
         Ok(Some(Session {
             digest: KeyedDigest {
-                digest: row.0.0,
-                key_id: row.1,
+                digest: secret.0.0,
+                key_id: secret.1,
             },
-            authenticated_at: row.2.0,
-            idle_lifetime: Lifetime::from_seconds(u32::try_from(row.3).unwrap_or(u32::MAX)),
-            idle_at: row.4.0,
-            upstream_bound: row.5,
+            authenticated_at: times.0.0,
+            idle_lifetime: Lifetime::from_seconds(u32::try_from(times.1).unwrap_or(u32::MAX)),
+            idle_at: times.2.0,
+            upstream_bound: upstream.0,
+            upstream_sid: upstream.1,
             node,
         }))
     }
@@ -137,6 +149,7 @@ impl Read<'_> {
                     last_used_at: uses.get(&Used::Node(row.0.0)).map(|last| last.used_at),
                     ip: row.4,
                     user_agent: row.5,
+                    link: chain.as_ref().and_then(|chain| Some(chain.link?.link)),
                     alive: chain.is_some_and(|chain| chain.judge(now).is_ok()),
                 })
             })
@@ -145,7 +158,7 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
-    /// Starts a session. Its secret is the cookie.
+    /// Starts a session. Its secret is the cookie. Its birth tells when its person signed in; if not, that is now.
     pub fn session_insert(
         &mut self,
         new: &NewSession,
@@ -169,7 +182,7 @@ impl Write<'_> {
             sessions::node_id.eq(Db(id)),
             sessions::secret_digest.eq(Db(stored.digest)),
             sessions::secret_key_id.eq(stored.key_id),
-            sessions::authenticated_at.eq(Db(now)),
+            sessions::authenticated_at.eq(Db(new.birth.authenticated_at.unwrap_or(now))),
             sessions::idle_lifetime.eq(new.idle_lifetime.seconds()),
             sessions::idle_at.eq(Db(idle_at(new.idle_lifetime, now, new.expires_at.timestamp()))),
             sessions::ip.eq(&new.ip),

@@ -115,6 +115,7 @@ async fn refused(
         MakeRefusal::Name => (NewTokenError::Name, None),
         MakeRefusal::NoScope => (NewTokenError::NoScope, None),
         MakeRefusal::Scope(_) => (NewTokenError::Scope, None),
+        MakeRefusal::Withheld(_) => (NewTokenError::Withheld, None),
         MakeRefusal::NoAudience => (NewTokenError::NoAudience, None),
         MakeRefusal::TooLong { longest } => (NewTokenError::TooLong, Some(longest)),
         MakeRefusal::Zero => (NewTokenError::Lifetime, None),
@@ -174,6 +175,7 @@ async fn form_page(
         name: typed.name.clone(),
         scopes: choices(&offer, &catalogue, typed),
         lifetimes: lifetimes(&offer, typed),
+        quarantined: own.who.quarantined,
         error: error.map(|(error, _)| error),
         longest: error.and_then(|(_, longest)| longest).map(lasts),
     };

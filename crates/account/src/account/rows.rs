@@ -6,9 +6,10 @@ use curfew_http::pages::OwnWords;
 use curfew_protocol::{OwnScope, Timestamp};
 use curfew_store::codes::ApprovalBasis;
 
-use crate::holdings::{Approved, ApprovedBy, HeldApproval, HeldToken, OwnTreeRow};
+use crate::holdings::{Approved, ApprovedBy, HeldApproval, HeldIdentity, HeldToken, OwnTreeRow};
 use crate::pages::{
-    ApprovalRow, ApprovalWords, BasisWord, HoldingNotice, ScopeLine, TokenRow, TreeRowModel,
+    ApprovalRow, ApprovalWords, BasisWord, HoldingNotice, ScopeLine, ThroughWords, TokenRow,
+    TreeRowModel,
 };
 use crate::visit::{Halt, query};
 
@@ -92,6 +93,13 @@ fn words(approved: Approved) -> ApprovalWords {
     }
 }
 
+pub(super) fn through(identity: HeldIdentity) -> ThroughWords {
+    ThroughWords {
+        provider: identity.provider.name,
+        identity: identity.display,
+    }
+}
+
 /// The rows with the lists that they open and close, and how many are open in the end.
 pub(super) fn tree_rows(rows: Vec<OwnTreeRow>) -> (Vec<TreeRowModel>, usize) {
     let mut open = 0;
@@ -108,6 +116,7 @@ pub(super) fn tree_rows(rows: Vec<OwnTreeRow>) -> (Vec<TreeRowModel>, usize) {
             id: row.id,
             name: row.name,
             client: row.client.map(|client| client.name),
+            through: row.through.map(through),
             alive: row.standing.alive,
             cause: row.standing.cause,
             created_at: row.created_at.seconds(),

@@ -5,11 +5,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::to_login;
 use curfew_http::{Edge, session};
 use curfew_protocol::{NodeId, Timestamp};
-use curfew_store::sessions::SessionListing;
 
-use super::rows::told;
+use super::rows::{through, told};
 use super::signed::{REPEATED, Signed, ask, field, signed_form, signed_page};
-use crate::holdings::{self, HoldingRefusal};
+use crate::holdings::{self, HeldSession, HoldingRefusal};
 use crate::pages::{ConfirmAct, SessionRow, SessionsPage};
 use crate::visit::with_cookie;
 
@@ -32,13 +31,15 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
     .await
 }
 
-fn row(own: &Signed<'_>, session: SessionListing) -> SessionRow {
+fn row(own: &Signed<'_>, held: HeldSession) -> SessionRow {
+    let session = held.session;
     SessionRow {
         id: session.id.to_string(),
         this: session.id == own.who.session_id,
         ip: session.ip,
         user_agent: session.user_agent,
         signed_in_at: session.authenticated_at.seconds(),
+        through: held.through.map(through),
         last_used_at: session.last_used_at.map(Timestamp::seconds),
         idle_at: session.idle_at.seconds(),
         expires_at: session.expires_at.seconds(),

@@ -21,6 +21,8 @@ pub(super) struct Me {
     pub(super) name: String,
     pub(super) email: Option<String>,
     pub(super) administrator: bool,
+    /// Until the e-mail address is confirmed, tokens get only scopes that read
+    pub(super) quarantined: bool,
     pub(super) token: OwnToken,
 }
 
@@ -46,6 +48,10 @@ pub(super) struct Session {
     pub(super) last_used_at: Option<i64>,
     pub(super) ip: String,
     pub(super) user_agent: String,
+    /// The linked identity that was signed in with; none for a local password
+    pub(super) identity: Option<String>,
+    /// Its provider
+    pub(super) provider: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,6 +59,26 @@ pub(super) struct Sessions {
     pub(super) sessions: Vec<Session>,
     /// The value of `before` for the next page; none on the last
     pub(super) next: Option<String>,
+}
+
+/// An upstream identity that is linked to the account
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Identity {
+    pub(super) id: String,
+    /// The name of the provider in addresses
+    pub(super) provider: String,
+    /// Its name for people
+    pub(super) provider_name: String,
+    /// What the person is known as there; may be empty
+    pub(super) display: String,
+    pub(super) created_at: i64,
+    /// It signs in at the moment
+    pub(super) usable: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Identities {
+    pub(super) identities: Vec<Identity>,
 }
 
 /// A client that may do something in the person's name
@@ -168,6 +194,8 @@ pub(super) struct TreeRow {
     pub(super) id: String,
     pub(super) name: Option<String>,
     pub(super) client_id: Option<String>,
+    /// Of a session: the provider of the identity that was signed in with
+    pub(super) provider: Option<String>,
     pub(super) alive: bool,
     /// A word for why it is dead
     pub(super) dead_because: Option<&'static str>,

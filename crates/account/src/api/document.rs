@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, Server};
 use utoipa::{Modify, OpenApi};
 
-use super::{applications, elsewhere, me, sessions, tokens, users};
+use super::{applications, elsewhere, identities, me, sessions, tokens, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +18,7 @@ use super::{applications, elsewhere, me, sessions, tokens, users};
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(
-        me::show, me::logout_everywhere, sessions::list, sessions::end, applications::list, applications::withdraw,
+        me::show, me::logout_everywhere, sessions::list, sessions::end, identities::list, applications::list, applications::withdraw,
         tokens::list, tokens::make, tokens::end_all, tokens::show, tokens::end, users::logout_everywhere, elsewhere::device_decisions,
     ),
     modifiers(&Bearer),

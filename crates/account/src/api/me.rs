@@ -29,6 +29,7 @@ pub(super) async fn show(call: Call) -> Result<HttpResponse, Problem> {
         name: user.name,
         email: user.email,
         administrator: user.administrator,
+        quarantined: user.quarantined,
         token: OwnToken {
             id: caller.token_id().to_string(),
             client_id: caller.client_id().map(ToOwned::to_owned),

@@ -13,6 +13,7 @@ mod answers;
 mod applications;
 mod document;
 mod elsewhere;
+mod identities;
 mod me;
 mod paging;
 mod sessions;
@@ -80,6 +81,9 @@ resources! {
     }
     "/api/v1/me/sessions/{id}" {
         delete AccountWrite sessions::end,
+    }
+    "/api/v1/me/identities" {
+        get AccountRead identities::list,
     }
     "/api/v1/me/applications" {
         get AccountRead applications::list,

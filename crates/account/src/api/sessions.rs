@@ -2,12 +2,11 @@
 
 use actix_web::HttpResponse;
 use curfew_http::{Problem, answer};
-use curfew_store::sessions::SessionListing;
 
 use super::answers::{Error, Session, Sessions};
 use super::paging::Page;
 use super::{Call, done};
-use crate::holdings::{self, HoldingRefusal};
+use crate::holdings::{self, HeldSession, HoldingRefusal};
 
 /// The living browser sessions, newest first.
 #[utoipa::path(
@@ -27,15 +26,16 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let page = Page::of(&call)?;
     let id = call.caller.user_id();
     let sessions = call.read(move |read| holdings::sessions(read, id)).await?;
-    let (sessions, next) = page.cut(sessions, |session| session.id.to_string());
+    let (sessions, next) = page.cut(sessions, |held| held.session.id.to_string());
     Ok(answer::json(&Sessions {
         sessions: sessions.into_iter().map(Session::from).collect(),
         next,
     }))
 }
 
-impl From<SessionListing> for Session {
-    fn from(session: SessionListing) -> Self {
+impl From<HeldSession> for Session {
+    fn from(held: HeldSession) -> Self {
+        let session = held.session;
         Self {
             id: session.id.to_string(),
             authenticated_at: session.authenticated_at.seconds(),
@@ -44,6 +44,8 @@ impl From<SessionListing> for Session {
             last_used_at: session.last_used_at.map(|at| at.seconds()),
             ip: session.ip,
             user_agent: session.user_agent,
+            identity: session.link.map(|link| link.to_string()),
+            provider: held.through.map(|identity| identity.provider.slug),
         }
     }
 }

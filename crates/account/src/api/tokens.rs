@@ -131,9 +131,10 @@ impl From<MakeRefusal> for Problem {
             MakeRefusal::Name | MakeRefusal::TooLong { .. } | MakeRefusal::Zero => {
                 ErrorCode::InvalidRequest
             }
-            MakeRefusal::NoScope | MakeRefusal::Scope(_) | MakeRefusal::NoAudience => {
-                ErrorCode::InvalidScope
-            }
+            MakeRefusal::NoScope
+            | MakeRefusal::Scope(_)
+            | MakeRefusal::Withheld(_)
+            | MakeRefusal::NoAudience => ErrorCode::InvalidScope,
         };
         OAuthError::new(code, refusal.to_string()).into()
     }
@@ -174,6 +175,7 @@ impl From<OwnTreeRow> for TreeRow {
             id: own.id,
             name: own.name,
             client_id: own.client.map(|client| client.client_id),
+            provider: own.through.map(|identity| identity.provider.slug),
             alive: own.standing.alive,
             dead_because: own.standing.dead_because,
             created_at: own.created_at.seconds(),

@@ -6,7 +6,8 @@ use curfew_protocol::{Timestamp, UserId};
 use curfew_store::tree::{Edge, Subject, TreeBounds, TreeRow};
 use curfew_store::{Read, StoreError};
 
-use super::listing::{Clients, HeldClient};
+use super::identities::HeldIdentity;
+use super::listing::{Clients, HeldClient, Through};
 use super::{is_of, own};
 
 /// What a page, or an answer of the API, can hold.
@@ -32,6 +33,8 @@ pub struct OwnTreeRow {
     /// A personal access token's.
     pub name: Option<String>,
     pub client: Option<HeldClient>,
+    /// Of a session: the upstream identity that was signed in with.
+    pub through: Option<HeldIdentity>,
     pub standing: Standing,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
@@ -45,7 +48,7 @@ pub fn tree(read: &mut Read<'_>, user: UserId, id: &str) -> Result<Option<OwnTre
         return Ok(None);
     };
     let tree = read.tree(subject, BOUNDS)?;
-    let mut clients = Clients::default();
+    let mut names = (Clients::default(), Through::default());
     let mut rows: Vec<OwnTreeRow> = Vec::new();
     let mut merged: Vec<usize> = Vec::new();
     for mut row in tree.rows {
@@ -63,7 +66,7 @@ pub fn tree(read: &mut Read<'_>, user: UserId, id: &str) -> Result<Option<OwnTre
             continue;
         }
         row.depth -= merged.len();
-        rows.push(own_row(read, row, &mut clients)?);
+        rows.push(own_row(read, row, &mut names)?);
     }
     Ok(Some(OwnTree {
         rows,
@@ -74,7 +77,7 @@ pub fn tree(read: &mut Read<'_>, user: UserId, id: &str) -> Result<Option<OwnTre
 fn own_row(
     read: &mut Read<'_>,
     row: TreeRow,
-    clients: &mut Clients,
+    (clients, through): &mut (Clients, Through),
 ) -> Result<OwnTreeRow, StoreError> {
     let node = row.subject.node();
     let name = match &row.subject {
@@ -83,6 +86,8 @@ fn own_row(
         }
         Subject::Token(_) | Subject::Node { .. } => None,
     };
+    let link = node.link.filter(|_| row.subject.kind() == Kind::Session);
+    let link = link.map(|through| through.link);
     let (created_at, expires_at) = row.subject.span();
     Ok(OwnTreeRow {
         depth: row.depth,
@@ -91,6 +96,7 @@ fn own_row(
         id: row.subject.id(),
         name,
         client: clients.of(read, node)?,
+        through: through.of(read, link)?,
         standing: row.subject.standing(read.now()),
         created_at,
         expires_at,

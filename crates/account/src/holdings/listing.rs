@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use curfew_policy::lifetime::DEVICES_SHOWN;
 use curfew_policy::status::NodeKind;
-use curfew_protocol::{ClientKey, NodeId, ScopeSet, Timestamp, TokenId, UserId};
+use curfew_protocol::{ClientKey, LinkId, NodeId, ScopeSet, Timestamp, TokenId, UserId};
 use curfew_store::codes::{Approval, ApprovalBasis, ApprovedDevice};
 use curfew_store::nodes::NodeChain;
 use curfew_store::sessions::SessionListing;
 use curfew_store::{Read, StoreError};
+
+use super::identities::{HeldIdentity, identity};
 
 /// Nodes of one look-up.
 const PAGE: i64 = 500;
@@ -86,11 +88,50 @@ pub struct Application {
     pub approvals: Vec<HeldApproval>,
 }
 
+/// A living session.
+#[derive(Clone, Debug)]
+pub struct HeldSession {
+    pub session: SessionListing,
+    /// The upstream identity that was signed in with.
+    pub through: Option<HeldIdentity>,
+}
+
 /// A person's living sessions, newest first.
-pub fn sessions(read: &mut Read<'_>, user: UserId) -> Result<Vec<SessionListing>, StoreError> {
-    let mut sessions = read.session_list(user)?;
-    sessions.retain(|session| session.alive);
-    Ok(sessions)
+pub fn sessions(read: &mut Read<'_>, user: UserId) -> Result<Vec<HeldSession>, StoreError> {
+    let mut through = Through::default();
+    let sessions = read.session_list(user)?;
+    let alive = sessions.into_iter().filter(|session| session.alive);
+    alive
+        .map(|session| {
+            Ok(HeldSession {
+                through: through.of(read, session.link)?,
+                session,
+            })
+        })
+        .collect()
+}
+
+/// Upstream identities already looked up.
+#[derive(Default)]
+pub(super) struct Through(HashMap<LinkId, Option<HeldIdentity>>);
+
+impl Through {
+    pub(super) fn of(
+        &mut self,
+        read: &mut Read<'_>,
+        link: Option<LinkId>,
+    ) -> Result<Option<HeldIdentity>, StoreError> {
+        let Some(id) = link else { return Ok(None) };
+        if let Some(known) = self.0.get(&id) {
+            return Ok(known.clone());
+        }
+        let found = match read.link(id)? {
+            Some(link) => identity(read, &link)?,
+            None => None,
+        };
+        self.0.insert(id, found.clone());
+        Ok(found)
+    }
 }
 
 /// The applications that may do something in a person's name, the most recent first.

@@ -1,15 +1,19 @@
 //! Making a personal access token.
 //!
-//! 1. The session or token that asks is judged in the transaction. A session is recorded as its origin and sets no bounds (C04). A token
-//!    must carry `curfew:tokens:create`; it binds what it makes: the new token dies with it, ends no later, and may do no more (C14).
-//! 2. The name is for people, the scopes must be among those offered, and they decide which resource servers the token is for.
+//! 1. The session or token that asks is judged in the transaction. A session is recorded as its origin and sets no bounds (C04), unless it
+//!    ends with a session upstream: then it binds what it makes (B50). A token must carry `curfew:tokens:create`; it binds, too: the new
+//!    token dies with it, ends no later, and may do no more (C14).
+//! 2. The name is for people, the scopes must be among those offered, and they decide which resource servers the token is for. An account
+//!    in quarantine is offered only what reads (E10).
 //! 3. The end comes from the one place that decides lifetimes. What is asked for and too long is refused, never cut (C02).
 //! 4. Node, token and audit row are inserted; the token's text is handed over once.
 
 use curfew_policy::lifetime::{Caps, Credential, ExpiresAt, LifetimeRefusal, LifetimeRules};
+use curfew_policy::status::DeathCause;
 use curfew_protocol::{Audiences, Lifetime, NodeId, OpaqueToken, ScopeSet, Timestamp, TokenId};
 use curfew_store::Write;
 use curfew_store::audit::{AuditEntry, AuditEvent};
+use curfew_store::nodes::Ancestor;
 use curfew_store::personal_access_tokens::NewPersonalAccessToken;
 
 use super::offer::Source;
@@ -53,6 +57,10 @@ pub enum MakeRefusal {
     NoScope,
     #[error("the scope `{0}` cannot be put into this token")]
     Scope(String),
+    #[error(
+        "the scope `{0}` writes, and the account may only read until its e-mail address is confirmed"
+    )]
+    Withheld(String),
     #[error("no resource server owns any of the chosen scopes, so the token would be for nobody")]
     NoAudience,
     #[error("the lifetime is longer than the {longest} allowed")]
@@ -98,6 +106,12 @@ pub fn personal_access_token_make(
         audiences: plan.audiences.clone(),
         expires_at: plan.expires_at,
     })?;
+    // The insert holds what binds it. Only now is it certain that nobody ended that since it was read.
+    let bound = matches!(source.ancestor, Ancestor::Binding { .. });
+    if bound && actor.seen(write)?.is_none() {
+        write.node_end(node_id, DeathCause::AncestorDied)?;
+        return Ok(Err(MakeRefusal::SignedOut));
+    }
     write.audit(&AuditEntry {
         node_id: Some(node_id),
         token_id: Some(id),
@@ -166,6 +180,7 @@ fn check_scopes(source: &Source, scopes: &ScopeSet) -> Result<(), MakeRefusal> {
         .iter()
         .find(|name| !offered.iter().any(|scope| scope.name == **name));
     match foreign {
+        Some(name) if source.withholds(name) => Err(MakeRefusal::Withheld(name.to_owned())),
         Some(name) => Err(MakeRefusal::Scope(name.to_owned())),
         None => Ok(()),
     }

@@ -7,7 +7,9 @@
 //! 2. What is named must be the person's own and alive; anything else is "not found", and so is what was ended a moment ago (C37).
 //! 3. It is ended with all that hangs on it, and the audit row says by which credential, from where (F01, F08).
 
+mod address;
 mod ending;
+mod identities;
 mod lineage;
 mod listing;
 mod making;
@@ -22,18 +24,25 @@ use curfew_store::nodes::NodeChain;
 use curfew_store::tree::Subject;
 use curfew_store::{Read, StoreError, Write};
 
+pub use address::{
+    AddressAskRefusal, AddressProof, AddressRefusal, AddressSet, AddressWish, address_ask,
+    address_look, address_set, is_own_address,
+};
 pub use ending::{
     application_withdraw, approval_disown, everything_end, session_end, token_end, tokens_end,
 };
+pub use identities::{
+    HeldIdentity, HeldProvider, Identities, UnlinkRefusal, Unlinked, identities, identity_unlink,
+};
 pub use lineage::{OwnTree, OwnTreeRow, tree};
 pub use listing::{
-    Application, Approved, ApprovedBy, Held, HeldApproval, HeldClient, HeldId, applications,
-    devices, sessions,
+    Application, Approved, ApprovedBy, Held, HeldApproval, HeldClient, HeldId, HeldSession,
+    applications, devices, sessions,
 };
 pub use making::{MadeToken, MakeRefusal, Wish, personal_access_token_make};
 pub use offer::{Offer, OfferedScope, offer};
 pub use token_list::{HeldToken, tokens};
-pub use undoing::{LinkIsDead, Undo, undo, undo_look};
+pub use undoing::{Undo, UndoRefusal, Undoable, undo, undo_look};
 
 /// A person who acts on what is theirs: as whom, by which credential, from where.
 #[derive(Clone, Debug)]

@@ -6,7 +6,8 @@ use curfew_policy::liveness::Alive;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::{Audiences, Lifetime, OwnScope, ScopeSet, Timestamp, TokenId};
 use curfew_store::Read;
-use curfew_store::nodes::{Ancestor, Birth, NodeChain};
+use curfew_store::nodes::{Ancestor, Birth};
+use curfew_store::sessions::Session;
 use curfew_store::tenants::Tenant;
 use curfew_store::tokens::TokenChain;
 
@@ -41,16 +42,19 @@ pub(super) struct Source {
     pub(super) ancestor: Ancestor,
     pub(super) parent_token: Option<TokenId>,
     pub(super) session_id: Option<curfew_protocol::NodeId>,
-    /// The end of the token that asks, and what it may do; a session sets no bounds (C04).
+    /// The end of what binds the new token: a token that asks, or a session that ends with one upstream.
+    end: Option<Timestamp>,
+    /// What the token that asks may do; a session sets no such bounds (C04).
     pub(super) bounds: Option<Bounds>,
     /// The tenant's maximum.
     pub(super) limit: Option<Lifetime>,
     administrator: bool,
+    /// Only what reads is given (E10).
+    quarantined: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Bounds {
-    pub(super) end: Timestamp,
     pub(super) scopes: ScopeSet,
     pub(super) audiences: Audiences,
 }
@@ -73,25 +77,44 @@ impl Source {
         };
         let catalogue = Catalogue::read(read, actor.tenant_id)?;
         let source = match acting {
-            Acting::Session(session) => Ok(Self::session(catalogue, &session.node, &tenant)),
+            Acting::Session(session) => {
+                let end = session.node.judge(read.now());
+                let end = end.map(|alive| alive.expires_at());
+                end.map(|end| Self::session(catalogue, &session, end, &tenant))
+                    .map_err(|_| MakeRefusal::SignedOut)
+            }
             Acting::Token(token) => Self::token(read, catalogue, &token),
         };
         Ok(source.map(|source| Self {
             administrator: user.administrator,
+            quarantined: user.quarantined,
             ..source
         }))
     }
 
-    fn session(catalogue: Catalogue, session: &NodeChain, tenant: &Tenant) -> Self {
+    fn session(catalogue: Catalogue, session: &Session, end: Timestamp, tenant: &Tenant) -> Self {
+        let (node, bound) = (&session.node, session.upstream_bound);
+        let (birth, ancestor) = if bound {
+            let ancestor = Ancestor::Binding {
+                id: node.id,
+                expires_at: node.facts.expires_at,
+            };
+            (Birth::below(node), ancestor)
+        } else {
+            let birth = Birth::recorded_below(node, tenant.era);
+            (birth, Ancestor::Recorded(node.id))
+        };
         Self {
             catalogue,
-            birth: Birth::recorded_below(session, tenant.era),
-            ancestor: Ancestor::Recorded(session.id),
+            birth,
+            ancestor,
             parent_token: None,
-            session_id: None,
+            session_id: bound.then_some(node.id),
+            end: bound.then_some(end),
             bounds: None,
             limit: tenant.limits.personal_access_token,
             administrator: false,
+            quarantined: false,
         }
     }
 
@@ -118,13 +141,14 @@ impl Source {
             },
             parent_token: Some(token.id),
             session_id: node.session_id,
+            end: Some(alive.expires_at()),
             bounds: Some(Bounds {
-                end: alive.expires_at(),
                 scopes,
                 audiences: token.audiences.clone(),
             }),
             limit: node.facts.limits.personal_access_token,
             administrator: false,
+            quarantined: false,
         })
     }
 
@@ -139,11 +163,11 @@ impl Source {
     }
 
     pub(super) fn ancestors(&self) -> Vec<Timestamp> {
-        self.bounds.iter().map(|bounds| bounds.end).collect()
+        self.end.into_iter().collect()
     }
 
     /// The scopes that may be chosen: those that the tenant marked as personal and whose resource server is active, and those of our own
-    /// API. A token gives only what it has.
+    /// API. A token gives only what it has, and an account in quarantine only what reads.
     pub(super) fn offered(&self) -> Vec<OfferedScope> {
         let marked = self
             .catalogue
@@ -171,11 +195,17 @@ impl Source {
         });
         of_tenant
             .chain(own)
+            .filter(|scope| !self.withholds(&scope.name))
             .filter(|scope| {
                 let bounds = self.bounds.as_ref();
                 bounds.is_none_or(|bounds| bounds.scopes.contains(&scope.name))
             })
             .collect()
+    }
+
+    /// Is the scope known, and only the quarantine in its way?
+    pub(super) fn withholds(&self, name: &str) -> bool {
+        self.quarantined && self.catalogue.knows(name) && !self.catalogue.is_read_only(name)
     }
 
     /// Ending other people is for administrators.

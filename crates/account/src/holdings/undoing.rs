@@ -1,30 +1,65 @@
-//! Undoing an approval by the link in the mail that told of it. The link is the proof, so it works for whoever holds the mailbox, signed in
-//! or not; looking at it uses nothing up, because mail programs open links to preview them.
+//! Undoing by the link in the mail that told of something. The link is the proof, so it works for whoever holds the mailbox, signed in or
+//! not; looking at it uses nothing up, because mail programs open links to preview them.
+//!
+//! 1. The person's account is held, and the link is judged: it works once, and only under the epochs that it was made under.
+//! 2. What it undoes is looked at as it is now. What is over already is only written down.
+//! 3. An approval is disowned. A link that was made is taken away, with the sessions born through it; one that was taken away comes back,
+//!    unless its identity is bound anew; an address comes back, unless another account has it, and ends every session (one row).
 
-use curfew_policy::status::NodeKind;
-use curfew_protocol::{ParsedToken, TenantId};
+use curfew_http::mailed_link::good_link;
+use curfew_policy::email;
+use curfew_policy::status::{EmailOrigin, NodeKind, OwnerStatus};
+use curfew_protocol::{MailedLinkId, NodeId, ParsedToken, TenantId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_store::links::Link;
 use curfew_store::mailed_links::{LinkKind, MailedLink};
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError, Write};
 
+use super::address::is_taken;
 use super::ending::disown;
+use super::identities::{HeldIdentity, identity, is_own, slug_of};
 use super::listing::{Clients, HeldApproval, held_approval};
 use super::{Outcome, is_of};
-use crate::link::good_link;
 
 /// What a link would undo.
 #[derive(Clone, Debug)]
 pub struct Undo {
     pub username: String,
-    pub approval: HeldApproval,
-    /// It is over already, so that there is only the incident to be written down.
+    pub what: Undoable,
+    /// It is as the link would make it already, so that there is only something to be written down.
     pub over: bool,
 }
 
-/// The link is used, expired, unknown, foreign or overtaken by events; nobody is told which.
+#[derive(Clone, Debug)]
+pub enum Undoable {
+    Approval(HeldApproval),
+    /// An identity that was linked.
+    Linked(HeldIdentity),
+    /// An identity that was unlinked.
+    Unlinked(HeldIdentity),
+    /// The address before the last change.
+    Address(String),
+}
+
+/// Why nothing was undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkIsDead;
+pub enum UndoRefusal {
+    /// The link is used, expired, unknown, foreign or overtaken by events; nobody is told which.
+    LinkIsDead,
+    /// The identity is bound anew; the link is not used up.
+    IdentityTaken,
+    /// Another account has the address; the link is not used up.
+    AddressTaken,
+}
+
+/// A good link, with the rows that it is about.
+struct Found {
+    link: MailedLink,
+    user: User,
+    undo: Undo,
+    identity: Option<Link>,
+}
 
 /// What a good link would undo.
 pub fn undo_look(
@@ -32,66 +67,201 @@ pub fn undo_look(
     tenant: TenantId,
     presented: &ParsedToken,
 ) -> Result<Option<Undo>, StoreError> {
-    Ok(found(read, tenant, presented)?.map(|(_, _, undo)| undo))
+    Ok(found(read, tenant, presented)?.map(|found| found.undo))
 }
 
-/// Uses the link up and disowns the approval.
+/// Uses the link up and undoes what it tells of. A unique violation: somebody took the identity or the address at this moment.
 pub fn undo(
     write: &mut Write<'_>,
     tenant: TenantId,
     presented: &ParsedToken,
     origin: &Origin,
-) -> Outcome<Undo, LinkIsDead> {
-    let Some((link, user, undo)) = found(write, tenant, presented)? else {
-        return Ok(Err(LinkIsDead));
+) -> Outcome<Undo, UndoRefusal> {
+    // Held first: of two links made under one epoch, the second must see the epoch that the first moved.
+    if let Some(link) = write.mailed_link(MailedLinkId::from_bytes(presented.selector))? {
+        write.user_held(link.user_id)?;
+    }
+    let Some(found) = found(write, tenant, presented)? else {
+        return Ok(Err(UndoRefusal::LinkIsDead));
     };
-    if !write.mailed_link_consume(link.id)? {
-        return Ok(Err(LinkIsDead));
+    if let Some(refusal) = found.refusal(write)? {
+        return Ok(Err(refusal));
+    }
+    if !write.mailed_link_consume(found.link.id)? {
+        return Ok(Err(UndoRefusal::LinkIsDead));
     }
     let entry = AuditEntry {
         tenant_id: Some(tenant),
-        user_id: Some(user.id),
-        node_id: Some(undo.approval.id),
+        user_id: Some(found.user.id),
         ..AuditEntry::new(
-            AuditEvent::IncidentReported,
-            AuthenticatedBy::MailedLink(link.id),
+            AuditEvent::IdentityChangeUndone,
+            AuthenticatedBy::MailedLink(found.link.id),
             origin.clone(),
         )
     };
-    let Some(chain) = write.node_chain(undo.approval.id)? else {
-        return Ok(Err(LinkIsDead));
+    let done = match (&found.undo.what, &found.identity) {
+        (Undoable::Approval(approval), _) => undo_approval(write, approval.id, entry)?,
+        (Undoable::Linked(_), Some(link)) => {
+            let to = OwnerStatus::Deleted;
+            undo_identity(write, ("linked", link, to), found.undo.over, entry)?
+        }
+        (Undoable::Unlinked(_), Some(link)) => {
+            let to = OwnerStatus::Active;
+            undo_identity(write, ("unlinked", link, to), found.undo.over, entry)?
+        }
+        (Undoable::Address(old), _) => undo_address(write, (&found.user, old), entry)?,
+        (Undoable::Linked(_) | Undoable::Unlinked(_), None) => Err(UndoRefusal::LinkIsDead),
+    };
+    Ok(done.map(|()| found.undo))
+}
+
+impl Found {
+    /// What stands in the way, before the link is used up.
+    fn refusal(&self, read: &mut Read<'_>) -> Result<Option<UndoRefusal>, StoreError> {
+        Ok(match &self.undo.what {
+            Undoable::Address(old) if is_taken(read, &self.user, old)? => {
+                Some(UndoRefusal::AddressTaken)
+            }
+            Undoable::Unlinked(_) if !self.undo.over => {
+                let Some(link) = &self.identity else {
+                    return Ok(Some(UndoRefusal::LinkIsDead));
+                };
+                let holder = match &link.subject {
+                    Some(subject) => read.link_by_subject(link.provider_id, subject)?,
+                    None => None,
+                };
+                holder.map(|_| UndoRefusal::IdentityTaken)
+            }
+            Undoable::Approval(_)
+            | Undoable::Linked(_)
+            | Undoable::Unlinked(_)
+            | Undoable::Address(_) => None,
+        })
+    }
+}
+
+fn undo_approval(
+    write: &mut Write<'_>,
+    approval: NodeId,
+    entry: AuditEntry,
+) -> Outcome<(), UndoRefusal> {
+    let entry = AuditEntry {
+        event: AuditEvent::IncidentReported,
+        node_id: Some(approval),
+        ..entry
+    };
+    let Some(chain) = write.node_chain(approval)? else {
+        return Ok(Err(UndoRefusal::LinkIsDead));
     };
     if !disown(write, &chain, entry.clone())? {
         write.audit(&AuditEntry {
             client: chain.client.as_ref().map(|client| client.key),
-            detail: Some("over_already".to_owned()),
+            detail: Some(OVER.to_owned()),
             ..entry
         })?;
     }
-    Ok(Ok(undo))
+    Ok(Ok(()))
+}
+
+/// What the audit trail says where nothing was left to be undone.
+const OVER: &str = "over_already";
+
+/// Either way the link's epoch moves: what was born through it is over.
+fn undo_identity(
+    write: &mut Write<'_>,
+    (word, link, to): (&str, &Link, OwnerStatus),
+    over: bool,
+    entry: AuditEntry,
+) -> Outcome<(), UndoRefusal> {
+    if !over {
+        write.link_set_status(link.id, to)?;
+    }
+    let slug = slug_of(write, link)?;
+    let word = if over { OVER } else { word };
+    write.audit(&AuditEntry {
+        detail: Some(format!("{word} {slug}")),
+        ..entry
+    })?;
+    Ok(Ok(()))
+}
+
+/// The mailbox has proved itself by the link, so the address is as good as one that was confirmed.
+fn undo_address(
+    write: &mut Write<'_>,
+    (user, old): (&User, &str),
+    entry: AuditEntry,
+) -> Outcome<(), UndoRefusal> {
+    let key = email::canonical(old);
+    write.user_set_email(user.id, (old, key.as_deref()), EmailOrigin::Mailbox)?;
+    write.user_epoch_raise(user.id)?;
+    write.audit(&AuditEntry {
+        detail: Some("address".to_owned()),
+        ..entry
+    })?;
+    Ok(Ok(()))
 }
 
 fn found(
     read: &mut Read<'_>,
     tenant: TenantId,
     presented: &ParsedToken,
-) -> Result<Option<(MailedLink, User, Undo)>, StoreError> {
+) -> Result<Option<Found>, StoreError> {
     let Some((link, user)) = good_link(read, tenant, presented)? else {
         return Ok(None);
     };
-    let LinkKind::Undo(id) = link.kind else {
-        return Ok(None);
+    let mut identity = None;
+    let seen = match &link.kind {
+        LinkKind::Undo(id) => approval(read, &user, *id)?,
+        LinkKind::UndoLinked(id) => {
+            identity = read.link(*id)?.filter(|link| is_own(link, (tenant, &user)));
+            look_at(read, identity.as_ref(), Undoable::Linked)?
+                .map(|(what, status)| (what, status == OwnerStatus::Deleted))
+        }
+        LinkKind::UndoUnlinked(id) => {
+            identity = read.link(*id)?.filter(|link| is_own(link, (tenant, &user)));
+            look_at(read, identity.as_ref(), Undoable::Unlinked)?
+                .map(|(what, status)| (what, status != OwnerStatus::Deleted))
+        }
+        LinkKind::UndoAddress(old) => {
+            let over = user.email.as_ref() == Some(old);
+            Some((Undoable::Address(old.clone()), over))
+        }
+        LinkKind::Invitation
+        | LinkKind::PasswordReset
+        | LinkKind::LinkProof(_)
+        | LinkKind::Address(_) => None,
     };
+    Ok(seen.map(|(what, over)| Found {
+        undo: Undo {
+            username: user.username.clone(),
+            what,
+            over,
+        },
+        link,
+        user,
+        identity,
+    }))
+}
+
+type Seen = Option<(Undoable, bool)>;
+
+fn approval(read: &mut Read<'_>, user: &User, id: NodeId) -> Result<Seen, StoreError> {
     let approval = read.approval(id)?.filter(|approval| {
         approval.node.kind == NodeKind::Approval && is_of(&approval.node, user.id)
     });
     let Some(approval) = approval else {
         return Ok(None);
     };
-    let undo = Undo {
-        username: user.username.clone(),
-        over: approval.node.judge(read.now()).is_err(),
-        approval: held_approval(read, &approval, &mut Clients::default())?,
-    };
-    Ok(Some((link, user, undo)))
+    let over = approval.node.judge(read.now()).is_err();
+    let held = held_approval(read, &approval, &mut Clients::default())?;
+    Ok(Some((Undoable::Approval(held), over)))
+}
+
+fn look_at(
+    read: &mut Read<'_>,
+    link: Option<&Link>,
+    undoable: fn(HeldIdentity) -> Undoable,
+) -> Result<Option<(Undoable, OwnerStatus)>, StoreError> {
+    let Some(link) = link else { return Ok(None) };
+    Ok(identity(read, link)?.map(|held| (undoable(held), link.status)))
 }

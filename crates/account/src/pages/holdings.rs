@@ -77,9 +77,19 @@ pub struct SessionRow {
     pub ip: String,
     pub user_agent: String,
     pub signed_in_at: i64,
+    /// The upstream identity that was signed in with.
+    pub through: Option<ThroughWords>,
     pub last_used_at: Option<i64>,
     pub idle_at: i64,
     pub expires_at: i64,
+}
+
+/// An upstream identity, in words.
+#[derive(Clone, Serialize)]
+pub struct ThroughWords {
+    pub provider: String,
+    /// What the person recognises it by; may be empty.
+    pub identity: String,
 }
 
 /// `applications.html`
@@ -151,6 +161,8 @@ pub struct NewTokenPage {
     pub error: Option<NewTokenError>,
     /// The longest that is allowed, where that is the error.
     pub longest: Option<Lasts>,
+    /// The account is quarantined: only what reads is offered.
+    pub quarantined: bool,
 }
 
 #[derive(Serialize)]
@@ -175,6 +187,8 @@ words! {
         Name,
         NoScope,
         Scope,
+        /// It writes, and the account is quarantined.
+        Withheld,
         NoAudience,
         TooLong,
         Lifetime,
@@ -216,6 +230,8 @@ pub struct TreeRowModel {
     pub id: String,
     pub name: Option<String>,
     pub client: Option<String>,
+    /// Of a session: the upstream identity that was signed in with.
+    pub through: Option<ThroughWords>,
     pub alive: bool,
     pub cause: Option<DeathCause>,
     pub created_at: i64,
@@ -229,34 +245,4 @@ pub struct ConfirmPage {
     pub shell: Shell,
     pub csrf: String,
     pub act: ConfirmAct,
-}
-
-/// `undo.html`: what a mailed link would undo.
-#[derive(Serialize)]
-pub struct UndoPage {
-    pub shell: Shell,
-    pub csrf: String,
-    /// The link's secret, carried through the form.
-    pub link: String,
-    pub username: String,
-    pub client: Option<String>,
-    pub at: i64,
-    pub ip: Option<String>,
-    pub user_agent: Option<String>,
-    /// It has ended already.
-    pub over: bool,
-    /// The form lay open for too long.
-    pub expired: bool,
-}
-
-/// `undone.html`
-#[derive(Serialize)]
-pub struct UndonePage {
-    pub shell: Shell,
-}
-
-/// `undo_invalid.html`: used, expired, unknown or foreign; the page does not say which.
-#[derive(Serialize)]
-pub struct UndoInvalidPage {
-    pub shell: Shell,
 }

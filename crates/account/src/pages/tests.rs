@@ -1,3 +1,5 @@
+mod identities;
+
 use super::*;
 use curfew_http::pages::testing::{Case, prove};
 use curfew_http::pages::{Lasts, OwnWords};
@@ -186,6 +188,13 @@ fn scope(own: Option<OwnWords>, description: Option<&str>) -> ScopeLine {
     }
 }
 
+fn through() -> ThroughWords {
+    ThroughWords {
+        provider: "Company ID".to_owned(),
+        identity: "ada@company.example".to_owned(),
+    }
+}
+
 fn list_cases() -> Vec<Case> {
     let sessions = |told| SessionsPage {
         shell: shell(),
@@ -198,6 +207,7 @@ fn list_cases() -> Vec<Case> {
                 ip: "2001:db8::7".to_owned(),
                 user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0".to_owned(),
                 signed_in_at: NOW,
+                through: id.ends_with('2').then(through),
                 last_used_at: id.ends_with('1').then_some(NOW),
                 idle_at: NOW + 3_600,
                 expires_at: NOW + 43_200,
@@ -285,6 +295,7 @@ fn new_token_cases() -> Vec<Case> {
                 chosen: seconds == 86_400,
             })
             .into(),
+        quarantined: error == Some(NewTokenError::Withheld),
         error,
         longest: error.map(|_| Lasts::from_seconds(3_600)),
     };
@@ -376,6 +387,7 @@ fn tree() -> TokenPage {
         id: format!("08iHMSIsZ{index}"),
         name: (kind == Kind::PersonalAccessToken).then(|| "back-up".to_owned()),
         client: (kind == Kind::Approval).then(|| "Orchard".to_owned()),
+        through: (kind == Kind::Session).then(through),
         alive: index == 10,
         cause,
         created_at: NOW,
@@ -393,48 +405,38 @@ fn tree() -> TokenPage {
     }
 }
 
-fn undo_cases() -> Vec<Case> {
-    let page = |over: bool, expired| UndoPage {
-        shell: shell(),
-        csrf: "form-token".to_owned(),
-        link: "cfml_link".to_owned(),
-        username: "ada".to_owned(),
-        client: (!over).then(|| "Television".to_owned()),
-        at: NOW,
-        ip: (!over).then(|| "192.0.2.7".to_owned()),
-        user_agent: None,
-        over,
-        expired,
-    };
-    vec![
-        Case::new("undo.html", "plain", &page(false, false)),
-        Case::new("undo.html", "over", &page(true, true)),
-        Case::new("undone.html", "plain", &UndonePage { shell: shell() }),
-        Case::new(
-            "undo_invalid.html",
-            "plain",
-            &UndoInvalidPage { shell: shell() },
-        ),
-    ]
-}
-
 fn account_cases() -> Vec<Case> {
-    let page = |name, email, told, error| AccountPage {
+    let page = |name, email, told, error: Option<AccountError>| AccountPage {
         shell: shell(),
         csrf: "form-token".to_owned(),
         username: "ada".to_owned(),
         name,
+        quarantined: false,
+        mail: error.is_none(),
+        has_password: true,
         email,
         min_length: 12,
         told,
         error,
         devices: Vec::new(),
     };
+    let quarantined = |email: Option<String>, mail| AccountPage {
+        quarantined: true,
+        has_password: false,
+        mail,
+        ..page(None, email, None, None)
+    };
     let mut with_devices = page(text("Ada Byron"), text("ada@harbour.example"), None, None);
     with_devices.devices = vec![approval(BasisWord::Device), approval(BasisWord::Asked)];
     with_devices.devices[1].id = "08iHMSIsZ5".to_owned();
     let mut cases = vec![
         Case::new("account.html", "devices", &with_devices),
+        Case::new(
+            "account.html",
+            "quarantined",
+            &quarantined(text("ada@harbour.example"), true),
+        ),
+        Case::new("account.html", "no_mail", &quarantined(None, false)),
         Case::new("account.html", "bare", &page(None, None, None, None)),
         Case::new(
             "account.html",
@@ -501,7 +503,9 @@ fn every_account_page_keeps_the_rules_in_every_language() {
         logout_cases(),
         list_cases(),
         token_cases(),
-        undo_cases(),
+        identities::undo_cases(),
+        identities::identity_cases(),
+        identities::email_cases(),
     ]
     .into_iter()
     .flatten()

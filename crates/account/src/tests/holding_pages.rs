@@ -348,9 +348,9 @@ async fn the_mailed_link_shows_without_a_session_acts_once_and_says_what_to_do_n
     assert_eq!(expired.status, StatusCode::BAD_REQUEST);
     assert!(expired.body.contains("undo-confirm") && app.alive_node(grant.approval));
     let done = late.submit("/account/undo", &[("link", secret)]).await;
-    assert_eq!(done.location(), "/account/undone");
+    assert_eq!(done.location(), "/account/undone?what=device");
     assert!(!app.alive_node(grant.approval));
-    let next = late.get("/account/undone").await.body;
+    let next = late.get("/account/undone?what=device").await.body;
     assert!(next.contains("/account/sessions/end-all") && next.contains("change your password"));
     assert_eq!(app.audit()[0].0, "incident.reported");
     let mut bodies = Vec::new();

@@ -22,7 +22,8 @@ use curfew_store::{Read, StoreError, Write};
 
 use super::support::{App, beside};
 use crate::holdings::{
-    self, Actor, ApprovedBy, HeldId, HoldingRefusal, LinkIsDead, MadeToken, MakeRefusal, Wish,
+    self, Actor, ApprovedBy, HeldId, HoldingRefusal, MadeToken, MakeRefusal, UndoRefusal, Undoable,
+    Wish,
 };
 
 const DAY: u32 = 86_400;
@@ -52,7 +53,7 @@ impl App {
         self.acting(user, AuthenticatedBy::Session(id))
     }
 
-    fn acting(&self, user_id: UserId, by: AuthenticatedBy) -> Actor {
+    pub(super) fn acting(&self, user_id: UserId, by: AuthenticatedBy) -> Actor {
         let _ = self;
         Actor {
             tenant_id: DEFAULT_TENANT,
@@ -63,14 +64,14 @@ impl App {
     }
 
     /// Runs a transition, and answers what it answered.
-    fn act<T: Send + 'static, R: Send + 'static>(
+    pub(super) fn act<T: Send + 'static, R: Send + 'static>(
         &self,
         job: impl Fn(&mut Write<'_>) -> Result<Result<T, R>, StoreError> + Send + 'static,
     ) -> Result<T, R> {
         beside(|| self.edge.store.write_blocking(job)).unwrap()
     }
 
-    fn look<T: Send + 'static>(
+    pub(super) fn look<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Read<'_>) -> Result<T, StoreError>,
     ) -> T {
@@ -163,7 +164,7 @@ impl App {
         })
     }
 
-    fn make(
+    pub(super) fn make(
         &self,
         actor: &Actor,
         asked: &str,
@@ -538,7 +539,7 @@ fn d05_one_session_ends_and_the_others_stay() {
     let ada = app.ada;
     let left = app.look(move |read| holdings::sessions(read, ada));
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0].id, session_of(&actor));
+    assert_eq!(left[0].session.id, session_of(&actor));
     assert_eq!(
         end(&actor, NodeId::from_bytes([9; 16])),
         Err(HoldingRefusal::NotFound)
@@ -675,23 +676,26 @@ fn a_mailed_link_disowns_once_and_only_under_the_epoch_it_was_made_under() {
         link(LinkKind::Undo(grant.approval)),
     );
     let reset = link(LinkKind::PasswordReset);
-    assert_eq!(undo(&reset).unwrap_err(), LinkIsDead);
+    assert_eq!(undo(&reset).unwrap_err(), UndoRefusal::LinkIsDead);
     let presented = parsed(&good);
     let seen = app
         .look(move |read| holdings::undo_look(read, DEFAULT_TENANT, &presented))
         .unwrap();
-    assert!(!seen.over && seen.approval.id == grant.approval);
+    let Undoable::Approval(approval) = seen.what else {
+        panic!("{:?}", seen.what)
+    };
+    assert!(!seen.over && approval.id == grant.approval);
     assert!(app.alive(grant.token), "looking changes nothing");
     assert!(!undo(&good).unwrap().over);
     assert!(!app.alive(grant.token));
-    assert_eq!(undo(&good).unwrap_err(), LinkIsDead);
+    assert_eq!(undo(&good).unwrap_err(), UndoRefusal::LinkIsDead);
     assert!(undo(&other).unwrap().over);
     assert_eq!(app.last_row().detail.as_deref(), Some("over_already"));
     let late = link(LinkKind::Undo(grant.approval));
     let by = actor;
     app.act(move |write| holdings::everything_end(write, &by))
         .unwrap();
-    assert_eq!(undo(&late).unwrap_err(), LinkIsDead);
+    assert_eq!(undo(&late).unwrap_err(), UndoRefusal::LinkIsDead);
 }
 
 #[test]

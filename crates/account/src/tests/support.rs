@@ -177,6 +177,16 @@ impl App {
         }
     }
 
+    /// An account that was made by signing in upstream, with a password nevertheless.
+    pub(super) fn add_quarantined(&self, username: &str, email: Option<&str>) -> UserId {
+        let new = NewUser {
+            email_origin: EmailOrigin::Upstream,
+            quarantined: true,
+            ..new_user(username, email, Some(password_hash()))
+        };
+        insert(&self.edge.store, new)
+    }
+
     pub(super) fn add_client(&self) {
         self.write(|write| {
             let registration = ClientRegistration {
@@ -203,7 +213,15 @@ pub(super) fn add_user_with(
     email: Option<&str>,
     password_hash: Option<Redacted<String>>,
 ) -> UserId {
-    let new = NewUser {
+    insert(store, new_user(username, email, password_hash))
+}
+
+fn new_user(
+    username: &str,
+    email: Option<&str>,
+    password_hash: Option<Redacted<String>>,
+) -> NewUser {
+    NewUser {
         tenant_id: DEFAULT_TENANT,
         username: username.to_owned(),
         name: username.to_owned(),
@@ -213,7 +231,10 @@ pub(super) fn add_user_with(
         quarantined: false,
         administrator: false,
         password_hash,
-    };
+    }
+}
+
+fn insert(store: &Store, new: NewUser) -> UserId {
     let added =
         beside(|| store.write_blocking(move |write| write.user_insert(&new).map(Ok::<_, ()>)));
     added.unwrap().unwrap()
@@ -306,7 +327,7 @@ impl Browser {
                 .app_data(self.edge.clone())
                 .service(web::scope("/t/{tenant}").configure(crate::routes))
                 .configure(crate::routes)
-                .default_service(web::to(crate::not_found)),
+                .default_service(web::to(curfew_http::visit::not_found)),
         )
         .await;
         let jar: Vec<String> = self

@@ -1,6 +1,7 @@
 //! Approval and code, in one transaction with what they rest on.
 //!
-//! 1. Session, client and tenant are read again and judged: what died since the page was shown gives nothing.
+//! 1. Session, client and tenant are read again and judged: what died since the page was shown gives nothing. An account that was put into
+//!    quarantine since gives nothing that writes.
 //! 2. So is whether the client is for this person, and a remembered consent.
 //! 3. The approval hangs on the session: bound, when the client is session-bound or the session bound upstream, recorded otherwise. It remembers the epochs that the
 //!    session was born under, so that whatever kills the session's owners kills it as well.
@@ -30,6 +31,7 @@ use super::Pending;
 use super::refusal::AuthorizeRefusal;
 use super::request::ValidatedRequest;
 use super::respond;
+use crate::catalogue::Catalogue;
 use crate::consent::remembered::is_remembered;
 
 /// Why nothing was approved after all.
@@ -136,6 +138,9 @@ impl Approving {
         if !write.client_admits_held(&facts.client, facts.user.0)? {
             return Ok(Err(IssueRefusal::NotAdmitted));
         }
+        if facts.quarantined && !self.only_reads(write)? {
+            return Ok(Err(IssueRefusal::Stale));
+        }
         if self.basis == ApprovalBasis::Remembered
             && !is_remembered(write, facts.user, &facts.client, &self.request)?
         {
@@ -177,6 +182,13 @@ impl Approving {
         Ok(Ok(code))
     }
 
+    /// Was the request cut down to what an account in quarantine may give (E10)?
+    fn only_reads(&self, write: &mut Write<'_>) -> Result<bool, StoreError> {
+        let catalogue = Catalogue::read(write, self.request.client.tenant_id)?;
+        let mut scopes = self.request.scopes.iter();
+        Ok(scopes.all(|name| catalogue.is_read_only(name)))
+    }
+
     /// Who and what there is now. What is counted is counted first.
     fn facts(&self, write: &mut Write<'_>) -> Result<Result<Facts, IssueRefusal>, StoreError> {
         let Some(session) = signed_in_again(write, self.session_id)? else {
@@ -190,7 +202,7 @@ impl Approving {
         let Some((user, facts)) = user else {
             return Ok(Err(IssueRefusal::SignedOut));
         };
-        let user = (user.id, facts.epoch_at_birth);
+        let (user, quarantined) = ((user.id, facts.epoch_at_birth), user.quarantined);
         if self.basis == ApprovalBasis::Asked {
             let bucket = Bucket::new("consents", &[&user.0.to_string()]);
             if let Err(spent) = write.rate_take(bucket.as_str(), self.rate)? {
@@ -208,6 +220,7 @@ impl Approving {
             Some((client, tenant)) => Ok(Facts {
                 session,
                 user,
+                quarantined,
                 client,
                 tenant,
             }),
@@ -330,6 +343,7 @@ struct Facts {
     session: Session,
     /// The user, and the epoch that the session remembers of it.
     user: (UserId, i64),
+    quarantined: bool,
     client: Client,
     tenant: Tenant,
 }

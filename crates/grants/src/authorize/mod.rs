@@ -6,6 +6,7 @@
 //!    excepted (RFC 9700 §4.11.2).
 //! 4. The request is validated, and must be of a client that is for this person. A refusal goes back to the client, and into the audit
 //!    trail.
+//!    An account in quarantine grants only the part of it that reads.
 //! 5. `prompt=login` is obeyed.
 //! 6. Without a consent that covers it, the request goes on to the consent page; with one, or for a client that needs none, approval and
 //!    code are written at once.
@@ -116,7 +117,7 @@ pub(crate) async fn in_realm(
 
 async fn authorize(at: &PageContext<'_>, query: &str) -> Result<HttpResponse, PageProblem> {
     spend(at).await?;
-    let pending = arrive(at, query).await?;
+    let pending = arrive(at, query, false).await?;
     let basis = remembered::basis(at, &pending).await;
     match basis.map_err(|error| PageProblem::unavailable(&error, at))? {
         Some(basis) => issue::approve(at, pending, basis).await,
@@ -145,8 +146,13 @@ async fn spend(at: &PageContext<'_>) -> Result<(), PageProblem> {
     }
 }
 
-/// Steps 2 to 5. `Err` is the answer already.
-pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending, PageProblem> {
+/// Steps 2 to 5. `Err` is the answer already. `read_only`: the person was shown no more than what reads, and must not be taken to have
+/// agreed to more, although the quarantine was lifted meanwhile.
+pub(crate) async fn arrive(
+    at: &PageContext<'_>,
+    query: &str,
+    read_only: bool,
+) -> Result<Pending, PageProblem> {
     let unavailable = |error: StoreError| PageProblem::unavailable(&error, at);
     // Strictly first: spelling a query anew repairs what is broken in it.
     Parameters::parse(query).map_err(|refusal| misaddressed(at, refusal, None))?;
@@ -173,7 +179,13 @@ pub(crate) async fn arrive(at: &PageContext<'_>, query: &str) -> Result<Pending,
         .await;
     let catalogue = catalogue.map_err(unavailable)?;
     let asker = Asker::of(addressed.client_key(), &who);
-    let request = match ValidatedRequest::read(addressed, &parameters, &catalogue) {
+    let request = ValidatedRequest::read(addressed, &parameters, &catalogue);
+    let request = if who.quarantined || read_only {
+        request.and_then(|request| request.cut_down(&catalogue))
+    } else {
+        request
+    };
+    let request = match request {
         Ok(request) => request,
         Err(refusal) => {
             let refused = respond::refused_on_record(at, asker, &to, refusal).await?;

@@ -5,6 +5,7 @@ use curfew_protocol::{ErrorCode, OAuthError};
 use crate::audience::InvalidTarget;
 use crate::engine::MachineRefusal;
 use crate::pages::AuthorizationErrorReason;
+use crate::quarantine::NothingLeft;
 use crate::scopes::ScopeRefusal;
 
 /// A request that names no client and redirect URI that belong together. It is answered by a page, never by a redirect
@@ -78,6 +79,8 @@ pub(crate) enum AuthorizeRefusal {
     /// The client is not for this person (C30).
     NotAdmitted,
     NoLifetime,
+    /// The account is in quarantine, and nothing of what was asked for only reads (E10).
+    Quarantined,
     EngineFailed,
 }
 
@@ -144,6 +147,10 @@ impl AuthorizeRefusal {
                 ErrorCode::AccessDenied,
                 "no lifetime is left for what would be granted",
             ),
+            Self::Quarantined => (
+                ErrorCode::AccessDenied,
+                "the account may only read until its e-mail address is confirmed, and nothing that was asked for only reads",
+            ),
             Self::EngineFailed => (ErrorCode::ServerError, "the server failed"),
         }
     }
@@ -176,6 +183,12 @@ impl From<ScopeRefusal> for AuthorizeRefusal {
         match refusal {
             ScopeRefusal::Syntax | ScopeRefusal::NotRegistered => Self::Scope,
         }
+    }
+}
+
+impl From<NothingLeft> for AuthorizeRefusal {
+    fn from(NothingLeft: NothingLeft) -> Self {
+        Self::Quarantined
     }
 }
 

@@ -15,7 +15,7 @@ use super::parameters::Parameters;
 use super::prompt::Prompt;
 use super::refusal::{AddressRefusal, AuthorizeRefusal};
 use crate::catalogue::Catalogue;
-use crate::{audience, engine, scopes};
+use crate::{audience, engine, quarantine, scopes};
 
 /// The longest `state`, in characters.
 const MAX_STATE: usize = 2_000;
@@ -125,6 +125,8 @@ pub(crate) struct ValidatedRequest {
     pub(super) code_challenge: String,
     pub(super) scopes: ScopeSet,
     pub(super) audiences: Audiences,
+    /// What was asked for besides, and an account in quarantine may not give.
+    pub(super) withheld: ScopeSet,
     pub(super) prompt: Prompt,
 }
 
@@ -147,7 +149,19 @@ impl ValidatedRequest {
             code_challenge: challenge.to_owned(),
             scopes,
             audiences,
+            withheld: ScopeSet::default(),
             prompt,
+        })
+    }
+
+    /// The request as an account in quarantine may grant it (E10).
+    pub(crate) fn cut_down(self, catalogue: &Catalogue) -> Result<Self, AuthorizeRefusal> {
+        let cut = quarantine::cut(&self.scopes, &self.audiences, catalogue)?;
+        Ok(Self {
+            scopes: cut.scopes,
+            audiences: cut.audiences,
+            withheld: cut.withheld,
+            ..self
         })
     }
 
@@ -165,6 +179,10 @@ impl ValidatedRequest {
 
     pub(crate) const fn audiences(&self) -> &Audiences {
         &self.audiences
+    }
+
+    pub(crate) const fn withheld(&self) -> &ScopeSet {
+        &self.withheld
     }
 
     pub(crate) const fn prompt(&self) -> &Prompt {

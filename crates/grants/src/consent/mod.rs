@@ -1,7 +1,7 @@
 //! The consent page: a person says what a client may do.
 //!
 //! 1. The page carries the authorization request's own query and nothing that was derived from it: request, client and session are judged
-//!    from scratch when it is shown and once more when the answer comes.
+//!    from scratch when it is shown and once more when the answer comes. Only that no more than what reads was shown is carried along.
 //! 2. The form is one of ours, made for this session, and not too old.
 //! 3. Yes: approval, code and the memory of it, in one transaction. No: `access_denied`. Both leave an audit row.
 
@@ -27,7 +27,7 @@ use crate::pages::ExpiredPage;
 pub(crate) async fn get(edge: Data<Edge>, request: HttpRequest) -> HttpResponse {
     let query = request.query_string().to_owned();
     in_realm(&edge, &request, async |at| {
-        let pending = arrive(&at, &query).await?;
+        let pending = arrive(&at, &query, false).await?;
         if pending.request.prompt().none {
             let to = pending.request.reply_to();
             let refusal = AuthorizeRefusal::ConsentRequired;
@@ -51,7 +51,8 @@ pub(crate) async fn post(edge: Data<Edge>, request: HttpRequest, payload: Payloa
 }
 
 async fn decide(at: &PageContext<'_>, form: &Form<'_>) -> Result<HttpResponse, PageProblem> {
-    let pending = arrive(at, form.get("request").unwrap_or("")).await?;
+    let read_only = form.get("read_only").is_some();
+    let pending = arrive(at, form.get("request").unwrap_or(""), read_only).await?;
     if !is_fresh(at, &pending.who, form)? {
         return Err(expired(at, &pending));
     }

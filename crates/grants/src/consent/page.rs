@@ -65,6 +65,7 @@ fn model(
     let now = at.edge.store.clock().now();
     let registration = &request.client().registration;
     let may_refresh = registration.grant_types.contains(&GrantType::RefreshToken);
+    let bound = who.upstream_bound || registration.session_bound;
     Some(ConsentPage {
         shell: at.realm.shell(),
         csrf: who.form_owner().token(at.edge, now),
@@ -76,10 +77,16 @@ fn model(
             redirect_host: redirect_host(&request.reply_to().redirect_uri),
         },
         scopes: scope_words(request.scopes(), catalogue),
+        withheld: scope_words(request.withheld(), catalogue),
         resources: resource_words(request.audiences(), catalogue),
-        lasts: lasts(at.edge, request, limits, (now, who.expires_at)),
-        ends_with_session: registration.session_bound,
-        while_away: may_refresh && !registration.session_bound,
+        lasts: lasts(
+            at.edge,
+            request,
+            limits,
+            (now, bound.then_some(who.expires_at)),
+        ),
+        ends_with_session: bound,
+        while_away: may_refresh && !bound,
         username: who.username.clone(),
         switch: LocalPath::new(&login_path(at, &pending.query, true))?,
     })
@@ -114,23 +121,17 @@ pub(crate) fn resource_words(audiences: &Audiences, catalogue: &Catalogue) -> Ve
         .collect()
 }
 
-/// How long the client can go on at the longest: to the end of its refresh family, or of its one access token.
+/// How long the client can go on at the longest: to the end of its refresh family, or of its one access token; no longer than what binds it.
 fn lasts(
     edge: &Edge,
     request: &ValidatedRequest,
     limits: &TenantLimits,
-    (now, session_end): (Timestamp, Timestamp),
+    (now, bound_to): (Timestamp, Option<Timestamp>),
 ) -> Lasts {
     let registration = &request.client().registration;
-    let binding = [session_end];
-    let ancestors: &[Timestamp] = if registration.session_bound {
-        &binding
-    } else {
-        &[]
-    };
     let approval = Caps {
         tenant: limits.approval,
-        ancestors,
+        ancestors: bound_to.as_slice(),
         ..Caps::default()
     };
     let end = |kind, caps| {

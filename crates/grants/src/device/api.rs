@@ -49,7 +49,7 @@ pub(crate) async fn post(
     let device = find(&at, &caller, &wanted.user_code).await?;
     let by = Approver::Token(caller.token_id());
     let decided = match wanted.decision {
-        Word::Approve => decide::approve(&at, (by, caller.username()), device).await?,
+        Word::Approve => decide::approve(&at, (by, caller.username()), device, false).await?,
         Word::Deny => decide::deny(&at, by, device).await?,
     };
     answer(decided)
@@ -93,6 +93,10 @@ fn answer(decided: Decided) -> Result<HttpResponse, Problem> {
             DecisionRefusal::Changed => (
                 ErrorCode::InvalidScope,
                 "what the device asked for is not to be had any more",
+            ),
+            DecisionRefusal::Quarantined => (
+                ErrorCode::AccessDenied,
+                "the account may only read until its e-mail address is confirmed",
             ),
             DecisionRefusal::OtherAddress => (
                 ErrorCode::AccessDenied,

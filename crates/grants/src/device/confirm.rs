@@ -62,7 +62,10 @@ async fn submit(at: &PageContext<'_>, form: &Form<'_>) -> Result<HttpResponse, P
     };
     let by = Approver::Session(who.session_id);
     let decided = match decision {
-        Decision::Approve => decide::approve(at, (by, &who.username), ticket.device).await,
+        Decision::Approve => {
+            let read_only = form.get("read_only").is_some();
+            decide::approve(at, (by, &who.username), ticket.device, read_only).await
+        }
         Decision::Deny => decide::deny(at, by, ticket.device).await,
     };
     let outcome = match decided.map_err(|error| PageProblem::unavailable(&error, at))? {

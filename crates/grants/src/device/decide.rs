@@ -52,6 +52,8 @@ pub(super) enum DecisionRefusal {
     TooLong,
     /// The token that approves may not approve this.
     BeyondToken,
+    /// The account is in quarantine, and nothing of what was asked for only reads (E10).
+    Quarantined,
     /// The device asked from another address, and that is not allowed here.
     OtherAddress,
 }
@@ -65,6 +67,7 @@ impl DecisionRefusal {
             Self::Changed => "changed",
             Self::TooLong => "lifetime_too_long",
             Self::BeyondToken => "beyond_token",
+            Self::Quarantined => "quarantined",
             Self::OtherAddress => "other_address",
         }
     }
@@ -76,18 +79,22 @@ impl DecisionRefusal {
             Self::NotAdmitted => DeviceOutcome::NotAdmitted,
             Self::Changed | Self::BeyondToken => DeviceOutcome::Changed,
             Self::TooLong => DeviceOutcome::TooLong,
+            Self::Quarantined => DeviceOutcome::Quarantined,
             Self::OtherAddress => DeviceOutcome::OtherAddress,
         }
     }
 }
 
-/// Approves the device. The person, whose name the mail speaks to, is told of it where mail is sent.
+/// Approves the device. The person, whose name the mail speaks to, is told of it where mail is sent. `read_only`: no more than what
+/// reads was shown, and no more is meant.
 pub(super) async fn approve(
     at: &PageContext<'_>,
     (by, username): (Approver, &str),
     device: DeviceCodeId,
+    read_only: bool,
 ) -> Result<Decided, StoreError> {
     let mut deciding = Deciding::new(at, by, device);
+    deciding.read_only = read_only;
     deciding.notice = notice(at, username, device).await?;
     let decided = at
         .edge

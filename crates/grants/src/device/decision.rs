@@ -3,8 +3,9 @@
 //! 1. Whoever decides is judged again: a browser session that is alive, or a token that was made for approving devices (C15).
 //! 2. Deleting the request is the claim: of two who decide at once one finds nothing (C28).
 //! 3. Client, tenant, switches and membership are looked at as they are now; what the device asked for must still be allowed.
-//! 4. The approval hangs on its approver: recorded below a session (bound, when the client is session-bound), bound below a token, and
-//!    then never wider nor longer than that token (C01, C14).
+//!    An account in quarantine gives the part of it that reads (E10).
+//! 4. The approval hangs on its approver: recorded below a session (bound, when the client is session-bound or the session bound
+//!    upstream, B50), bound below a token, and then never wider nor longer than that token (C01, C14).
 //! 5. A lifetime that was asked and cannot be had is refused, not cut; the device hears `access_denied` (C02, C05).
 
 use curfew_http::notice::DeviceNotice;
@@ -14,22 +15,19 @@ use curfew_policy::lifetime::{
     AccessTokenPlan, Caps, Credential, ExpiresAt, LifetimeRefusal, LifetimeRules,
 };
 use curfew_policy::status::{DeathCause, OwnerStatus};
-use curfew_protocol::own_api::{OWN_API, OWN_API_EPOCH};
-use curfew_protocol::{
-    Audiences, DeviceCodeId, GrantType, OwnScope, ScopeSet, TenantId, Timestamp, UserId,
-};
+use curfew_protocol::{DeviceCodeId, GrantType, TenantId, Timestamp};
 use curfew_store::audit::{AuditEntry, AuditEvent, Origin};
 use curfew_store::clients::Client;
 use curfew_store::codes::{ApprovalBasis, ApprovedDevice, NewApproval};
 use curfew_store::device_codes::{DeviceCode, DeviceRequest};
-use curfew_store::nodes::{Ancestor, Birth, NodeChain};
+use curfew_store::nodes::{Ancestor, Birth};
 use curfew_store::tenants::Tenant;
-use curfew_store::tokens::TokenChain;
 use curfew_store::{StoreError, Write};
 
 use super::decide::{Approver, Decided, DecisionRefusal};
+use super::standing::{By, Standing, may_approve, still_to_be_had};
 use crate::catalogue::Catalogue;
-use crate::{audience, scopes};
+use crate::quarantine::{self, NothingLeft};
 
 /// Everything the transaction needs.
 pub(super) struct Deciding {
@@ -39,16 +37,10 @@ pub(super) struct Deciding {
     rules: LifetimeRules,
     origin: Origin,
     same_address: bool,
+    /// The person was shown no more than what reads.
+    pub(super) read_only: bool,
     /// `None`: this server sends no mail.
     pub(super) notice: Option<DeviceNotice>,
-}
-
-/// Whoever approves, as it is now: the chain that it hangs on, its end, and what it may pass on.
-struct Standing {
-    node: NodeChain,
-    user: UserId,
-    /// `None` for a browser session, which passes on whatever the person may.
-    token: Option<TokenChain>,
 }
 
 type Step<T> = Result<Result<T, Decided>, StoreError>;
@@ -62,6 +54,7 @@ impl Deciding {
             rules: at.edge.lifetimes,
             origin: origin::of(at.request, at.edge),
             same_address: at.edge.device_same_address,
+            read_only: false,
             notice: None,
         }
     }
@@ -101,19 +94,21 @@ impl Deciding {
     /// Step 1.
     fn standing(&self, write: &mut Write<'_>) -> Result<Option<Standing>, StoreError> {
         let now = write.now();
-        let (node, token) = match self.by {
-            Approver::Session(id) => (write.session(id)?.map(|session| session.node), None),
-            Approver::Token(id) => {
-                let token = write
-                    .token_chain(id)?
-                    .filter(|token| token.judge(now).is_ok() && may_approve(token));
-                (token.as_ref().map(|token| token.node.clone()), token)
-            }
+        let found = match self.by {
+            Approver::Session(id) => write.session(id)?.map(|session| {
+                let node = session.node.clone();
+                (node, By::Session(Box::new(session)))
+            }),
+            Approver::Token(id) => write
+                .token_chain(id)?
+                .filter(|token| token.judge(now).is_ok() && may_approve(token))
+                .map(|token| (token.node.clone(), By::Token(Box::new(token)))),
         };
-        let node = node.filter(|node| node.tenant_id == self.tenant_id && node.judge(now).is_ok());
-        Ok(node.and_then(|node| {
+        let found =
+            found.filter(|(node, _)| node.tenant_id == self.tenant_id && node.judge(now).is_ok());
+        Ok(found.and_then(|(node, by)| {
             let user = node.user_id()?;
-            Some(Standing { node, user, token })
+            Some(Standing { node, user, by })
         }))
     }
 
@@ -156,6 +151,10 @@ impl Deciding {
         if let Err(refusal) = still_to_be_had(request, &client, &catalogue, standing) {
             return Ok(Err(refusal));
         }
+        let request = &match self.cut_down(request, &catalogue, standing) {
+            Ok(request) => request,
+            Err(NothingLeft) => return Ok(Err(DecisionRefusal::Quarantined)),
+        };
         let lifetimes = (request, &client, &tenant, &catalogue);
         let end = match self.end(write.now(), standing, lifetimes) {
             Ok(end) => end,
@@ -179,6 +178,24 @@ impl Deciding {
             ..self.entry(AuditEvent::DeviceApproved, standing, client.key)
         })?;
         Ok(Ok(()))
+    }
+
+    /// What the account may give of the request (E10).
+    fn cut_down(
+        &self,
+        request: &DeviceRequest,
+        catalogue: &Catalogue,
+        standing: &Standing,
+    ) -> Result<DeviceRequest, NothingLeft> {
+        if !self.read_only && !standing.is_quarantined() {
+            return Ok(request.clone());
+        }
+        let cut = quarantine::cut(&request.scopes, &request.audiences, catalogue)?;
+        Ok(DeviceRequest {
+            scopes: cut.scopes,
+            audiences: cut.audiences,
+            ..request.clone()
+        })
     }
 
     /// Client and tenant as they are now.
@@ -213,19 +230,10 @@ impl Deciding {
         standing: &Standing,
         (request, client, tenant, catalogue): (&DeviceRequest, &Client, &Tenant, &Catalogue),
     ) -> Result<ExpiresAt, DecisionRefusal> {
-        let binding: Vec<Timestamp> = match &standing.token {
-            Some(token) => token.judge(now).into_iter().collect(),
-            None if client.registration.session_bound => {
-                standing.node.judge(now).into_iter().collect()
-            }
-            None => Vec::new(),
-        }
-        .into_iter()
-        .map(|alive: curfew_policy::liveness::Alive| alive.expires_at())
-        .collect();
+        let bound_to = standing.end(now).filter(|_| standing.binds(client));
         let caps = Caps {
             tenant: tenant.limits.approval,
-            ancestors: &binding,
+            ancestors: bound_to.as_slice(),
             ..Caps::default()
         };
         let end = self.rules.expires_at(Credential::DeviceApproval, now, caps);
@@ -253,9 +261,9 @@ impl Deciding {
             id: node.id,
             expires_at: node.facts.expires_at,
         };
-        let (birth, ancestor) = match &standing.token {
+        let (birth, ancestor) = match standing.token() {
             Some(token) => (Birth::below_token(token), binding),
-            None if client.registration.session_bound => (Birth::below(node), binding),
+            None if standing.binds(client) => (Birth::below(node), binding),
             None => (
                 Birth::recorded_below(node, tenant.era),
                 Ancestor::Recorded(node.id),
@@ -265,7 +273,7 @@ impl Deciding {
         NewApproval {
             birth: birth.for_client(Some((client.key, client.epoch))),
             ancestor,
-            parent_token: standing.token.as_ref().map(|token| token.id),
+            parent_token: standing.token().map(|token| token.id),
             session_id: node.session_id.filter(|_| is_bound),
             expires_at,
             scopes: request.scopes.clone(),
@@ -300,37 +308,4 @@ fn told(refusal: LifetimeRefusal) -> DecisionRefusal {
         LifetimeRefusal::TooLong { .. } => DecisionRefusal::TooLong,
         LifetimeRefusal::Zero | LifetimeRefusal::AncestorEnded => DecisionRefusal::Changed,
     }
-}
-
-/// Was the token made for approving devices, and for our own API?
-fn may_approve(token: &TokenChain) -> bool {
-    token.audiences.find(OWN_API).is_some_and(|audience| {
-        audience.epoch == OWN_API_EPOCH
-            && audience.scopes.contains(OwnScope::ApproveDevices.as_str())
-    })
-}
-
-/// Is all of what the device asked for still allowed to the client, and within what the approving token has?
-fn still_to_be_had(
-    request: &DeviceRequest,
-    client: &Client,
-    catalogue: &Catalogue,
-    standing: &Standing,
-) -> Result<(), DecisionRefusal> {
-    let available = scopes::available(client, catalogue);
-    let good = audience::still_good(&request.audiences, client, catalogue);
-    if !request.scopes.is_subset_of(&available) || good != request.audiences {
-        return Err(DecisionRefusal::Changed);
-    }
-    match &standing.token {
-        Some(token) if !is_within(&request.scopes, &request.audiences, token) => {
-            Err(DecisionRefusal::BeyondToken)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_within(scopes: &ScopeSet, audiences: &Audiences, token: &TokenChain) -> bool {
-    let own = ScopeSet::parse(&token.scopes);
-    own.is_ok_and(|own| scopes.is_subset_of(&own)) && audience::covers(&token.audiences, audiences)
 }

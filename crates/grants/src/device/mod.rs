@@ -18,6 +18,7 @@ mod decision;
 pub(crate) mod entry;
 mod page;
 pub(crate) mod qr;
+mod standing;
 mod ticket;
 
 use curfew_http::PageProblem;

@@ -8,7 +8,7 @@ use curfew_http::session::SignedIn;
 use curfew_http::{PageProblem, answer, origin};
 use curfew_policy::lifetime::{AccessTokenPlan, Caps, Credential};
 use curfew_policy::status::OwnerStatus;
-use curfew_protocol::{GrantType, Timestamp};
+use curfew_protocol::{GrantType, ScopeSet, Timestamp};
 use curfew_store::clients::Client;
 use curfew_store::device_codes::{DeviceCode, DeviceRequest};
 use curfew_store::tenants::Tenant;
@@ -20,6 +20,7 @@ use crate::consent;
 use crate::pages::{
     DeviceConfirmPage, DeviceDonePage, DeviceOutcome, DevicePlace, Lasts, Provenance,
 };
+use crate::quarantine::{self, NothingLeft};
 use crate::scopes::OFFLINE_ACCESS;
 
 /// What the page tells of.
@@ -29,6 +30,7 @@ struct Shown {
     client: Client,
     tenant: Tenant,
     catalogue: Catalogue,
+    withheld: ScopeSet,
     now: Timestamp,
 }
 
@@ -47,9 +49,14 @@ pub(super) async fn show(
     let found = found
         .await
         .map_err(|error| PageProblem::unavailable(&error, at))?;
-    let Some(shown) = found.filter(|shown| shown.code.tenant_id == at.realm.tenant_id) else {
-        return Ok(gone(at));
+    let Some(mut shown) = found.filter(|shown| shown.code.tenant_id == at.realm.tenant_id) else {
+        return Ok(told(at, DeviceOutcome::Gone));
     };
+    if who.quarantined
+        && let Err(NothingLeft) = shown.cut_down()
+    {
+        return Ok(told(at, DeviceOutcome::Quarantined));
+    }
     let model = model(at, who, (ticket, sealed), &shown)
         .ok_or_else(|| PageProblem::new(ErrorKind::Forbidden, Some("device_flow_off"), at))?;
     Ok(answer::page(
@@ -80,13 +87,26 @@ fn find(
         client,
         tenant,
         catalogue,
+        withheld: ScopeSet::default(),
         now,
     }))
 }
 
-/// Decided, expired or deleted meanwhile.
-fn gone(at: &PageContext<'_>) -> HttpResponse {
-    let outcome = DeviceOutcome::Gone;
+impl Shown {
+    /// What an account in quarantine may give of it (E10).
+    fn cut_down(&mut self) -> Result<(), NothingLeft> {
+        let (scopes, audiences) = (&self.request.scopes, &self.request.audiences);
+        let cut = quarantine::cut(scopes, audiences, &self.catalogue)?;
+        self.request.scopes = cut.scopes;
+        self.request.audiences = cut.audiences;
+        self.withheld = cut.withheld;
+        Ok(())
+    }
+}
+
+/// Why there is nothing to decide: it was decided, expired or deleted meanwhile, or the account may give nothing of it. The device goes on
+/// waiting.
+fn told(at: &PageContext<'_>, outcome: DeviceOutcome) -> HttpResponse {
     let model = DeviceDonePage {
         shell: at.realm.shell(),
         outcome,
@@ -119,9 +139,10 @@ fn model(
         },
         user_code: ticket.user_code.to_string(),
         scopes: consent::page::scope_words(&request.scopes, &shown.catalogue),
+        withheld: consent::page::scope_words(&shown.withheld, &shown.catalogue),
         resources: consent::page::resource_words(&request.audiences, &shown.catalogue),
         lasts: lasts(at, who, shown)?,
-        while_away: may_refresh(shown),
+        while_away: may_refresh(shown) && !is_bound(who, shown),
         username: who.username.clone(),
         differs: asked_from != here,
         device: DevicePlace {
@@ -138,6 +159,11 @@ fn model(
     })
 }
 
+/// Does the session bind what it approves?
+const fn is_bound(who: &SignedIn, shown: &Shown) -> bool {
+    who.upstream_bound || shown.client.registration.session_bound
+}
+
 fn may_refresh(shown: &Shown) -> bool {
     shown.client.may_use(GrantType::RefreshToken) && shown.request.scopes.contains(OFFLINE_ACCESS)
 }
@@ -149,11 +175,7 @@ fn lasts(at: &PageContext<'_>, who: &SignedIn, shown: &Shown) -> Option<Lasts> {
     let session = [who.expires_at];
     let approval = Caps {
         tenant: limits.approval,
-        ancestors: if registration.session_bound {
-            &session
-        } else {
-            &[]
-        },
+        ancestors: if is_bound(who, shown) { &session } else { &[] },
         ..Caps::default()
     };
     let approval = rules.expires_at(Credential::DeviceApproval, now, approval);

@@ -40,6 +40,8 @@ pub struct DeviceConfirmPage {
     /// To be compared with the device's.
     pub user_code: String,
     pub scopes: Vec<ConsentScope>,
+    /// What was asked for besides, and the account may not give yet.
+    pub withheld: Vec<ConsentScope>,
     pub resources: Vec<ConsentResource>,
     pub lasts: Lasts,
     /// The device may go on without being approved anew.
@@ -83,11 +85,12 @@ pub enum DeviceOutcome {
     Changed,
     TooLong,
     OtherAddress,
+    Quarantined,
 }
 
 impl DeviceOutcome {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Approved,
         Self::Denied,
         Self::Gone,
@@ -96,6 +99,7 @@ impl DeviceOutcome {
         Self::Changed,
         Self::TooLong,
         Self::OtherAddress,
+        Self::Quarantined,
     ];
 
     /// The word in the address.
@@ -109,6 +113,7 @@ impl DeviceOutcome {
             Self::Changed => "changed",
             Self::TooLong => "too_long",
             Self::OtherAddress => "other_address",
+            Self::Quarantined => "quarantined",
         }
     }
 
@@ -122,7 +127,9 @@ impl DeviceOutcome {
         match self {
             Self::Approved | Self::Denied => StatusCode::OK,
             Self::Gone | Self::Changed | Self::TooLong => StatusCode::BAD_REQUEST,
-            Self::Off | Self::NotAdmitted | Self::OtherAddress => StatusCode::FORBIDDEN,
+            Self::Off | Self::NotAdmitted | Self::OtherAddress | Self::Quarantined => {
+                StatusCode::FORBIDDEN
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ fn full_consent() -> ConsentPage {
             scope("harvest:write", Some("Add and change harvest records")),
             scope("weather", None),
         ],
+        withheld: Vec::new(),
         resources: vec![ConsentResource {
             name: "Orchard API".to_owned(),
             identifier: "https://api.orchard.example/v1".to_owned(),
@@ -55,6 +56,17 @@ fn short_consent() -> ConsentPage {
         while_away: false,
         ..full_consent()
     }
+}
+
+fn withheld() -> Vec<ConsentScope> {
+    let own = ConsentScope {
+        name: "curfew:account:write".to_owned(),
+        description: None,
+        own: Some(OwnWords::AccountWrite),
+    };
+    let mut withheld = full_consent().scopes;
+    withheld.push(own);
+    withheld
 }
 
 fn form_post() -> FormPostPage {
@@ -122,6 +134,7 @@ fn device_confirm() -> DeviceConfirmPage {
         provenance: Provenance::Administrator,
         user_code: "WDJB-MJHT".to_owned(),
         scopes: consent.scopes.into_iter().chain(own).collect(),
+        withheld: Vec::new(),
         resources: consent.resources,
         lasts: Lasts::from_seconds(30 * 24 * 3600),
         while_away: true,
@@ -157,6 +170,10 @@ fn device_cases() -> Vec<Case> {
         minutes: 0,
         ..device_confirm()
     };
+    let cut = DeviceConfirmPage {
+        withheld: withheld(),
+        ..device_confirm()
+    };
     let mut cases = vec![
         Case::new("device.html", "plain", &entry(None)),
         Case::new(
@@ -176,6 +193,7 @@ fn device_cases() -> Vec<Case> {
         ),
         Case::new("device_confirm.html", "far", &device_confirm()),
         Case::new("device_confirm.html", "near", &near),
+        Case::new("device_confirm.html", "withheld", &cut),
     ];
     for outcome in DeviceOutcome::ALL {
         let page = DeviceDonePage {
@@ -191,9 +209,14 @@ fn device_cases() -> Vec<Case> {
 fn every_authorization_page_keeps_the_rules_in_every_language() {
     let mut cases = error_cases();
     cases.extend(device_cases());
+    let cut = ConsentPage {
+        withheld: withheld(),
+        ..full_consent()
+    };
     cases.extend([
         Case::new("consent.html", "full", &full_consent()),
         Case::new("consent.html", "short", &short_consent()),
+        Case::new("consent.html", "withheld", &cut),
         Case::new("form_post.html", "plain", &form_post()),
         Case::new(
             "expired.html",

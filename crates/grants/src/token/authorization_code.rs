@@ -181,7 +181,7 @@ impl Redemption {
 
     fn plan(&self, code: &Code, catalogue: &Catalogue) -> Result<IssuePlan, TokenRefusal> {
         let approved = (&code.approval.scopes, &code.approval.audiences);
-        let standing = Standing::of(approved, &self.caller, catalogue)?;
+        let standing = Standing::of(&code.approval.node, approved, &self.caller, catalogue)?;
         let scopes = standing.scopes().clone();
         let asked = (self.resources.as_slice(), self.lifetime);
         IssuePlan::new(&standing, scopes, asked, &self.caller, catalogue)

@@ -160,7 +160,7 @@ impl Poll {
 
     fn plan(&self, approval: &Approval, catalogue: &Catalogue) -> Result<IssuePlan, TokenRefusal> {
         let approved = (&approval.scopes, &approval.audiences);
-        let standing = Standing::of(approved, &self.caller, catalogue)?;
+        let standing = Standing::of(&approval.node, approved, &self.caller, catalogue)?;
         let scopes = standing.scopes().clone();
         let asked = approval
             .device

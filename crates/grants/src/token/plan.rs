@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::refusal::TokenRefusal;
 use crate::audience;
 use crate::catalogue::Catalogue;
+use crate::quarantine::{self, NothingLeft};
 use crate::scopes;
 
 /// What was approved and is still allowed today (A23).
@@ -22,8 +23,10 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Cuts what was approved down to what the client's registration, the tenant's scopes and the resource servers still
-    /// allow. When that leaves nothing of something, there is nothing to be had.
+    /// allow, and for an account in quarantine to what reads (E10): `node` is what the token comes from. When that leaves nothing of
+    /// something, there is nothing to be had.
     pub(super) fn of(
+        node: &NodeChain,
         (approved_scopes, approved_audiences): (&ScopeSet, &Audiences),
         caller: &Caller,
         catalogue: &Catalogue,
@@ -34,10 +37,17 @@ impl Standing {
         let lost_all = (scopes.is_empty() && !approved_scopes.is_empty())
             || (audiences.0.is_empty() && !approved_audiences.0.is_empty());
         if lost_all {
-            Err(TokenRefusal::NothingLeft)
-        } else {
-            Ok(Self { scopes, audiences })
+            return Err(TokenRefusal::NothingLeft);
         }
+        if node.user.as_ref().is_some_and(|user| user.quarantined) {
+            let cut = quarantine::cut(&scopes, &audiences, catalogue);
+            let cut = cut.map_err(|NothingLeft| TokenRefusal::NothingLeft)?;
+            return Ok(Self {
+                scopes: cut.scopes,
+                audiences: cut.audiences,
+            });
+        }
+        Ok(Self { scopes, audiences })
     }
 
     pub(super) const fn scopes(&self) -> &ScopeSet {

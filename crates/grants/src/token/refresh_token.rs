@@ -161,7 +161,7 @@ impl Rotation {
 
     fn plan(&self, family: &Family, catalogue: &Catalogue) -> Result<IssuePlan, TokenRefusal> {
         let approved = (&family.scopes, &family.audiences);
-        let standing = Standing::of(approved, &self.caller, catalogue)?;
+        let standing = Standing::of(&family.node, approved, &self.caller, catalogue)?;
         let issued_to = family.node.client.as_ref();
         let scopes = engine::refresh(&engine::RefreshRequest {
             client_id: &self.caller.client.registration.client_id,

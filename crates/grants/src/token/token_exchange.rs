@@ -180,7 +180,8 @@ impl Exchange {
     ) -> Result<(IssuePlan, ExpiresAt), TokenRefusal> {
         let now = write.now();
         let had = ScopeSet::parse(&subject.scopes).map_err(|_| TokenRefusal::Scope)?;
-        let standing = Standing::of((&had, &subject.audiences), &self.caller, catalogue)?;
+        let approved = (&had, &subject.audiences);
+        let standing = Standing::of(&subject.node, approved, &self.caller, catalogue)?;
         let scopes = match &self.asked.scope {
             None => standing.scopes().clone(),
             Some(asked) if asked.is_subset_of(standing.scopes()) => asked.clone(),

@@ -16,18 +16,20 @@ use curfew_http::outbound::{Outbound, OutboundRules};
 use curfew_http::pages::Pages;
 use curfew_http::password::PasswordHasher;
 use curfew_http::rates::RateRules;
+use curfew_http::session::UpstreamBirth;
 use curfew_http::sign_in::SignIn;
 use curfew_http::uses::Uses;
 use curfew_http::{Edge, Issuer, Realm, session};
 use curfew_policy::lifetime::LifetimeRules;
 use curfew_policy::status::EmailOrigin;
 use curfew_protocol::{
-    Clock, DEFAULT_TENANT, Form, GrantType, Lifetime, ManualClock, ScopeSet, Timestamp, TokenId,
-    TokenKind,
+    Clock, DEFAULT_TENANT, Form, GrantType, Lifetime, ManualClock, NodeId, ParsedToken, ScopeSet,
+    Timestamp, TokenId, TokenKind,
 };
 use curfew_store::audit::{AuditRow, AuthenticatedBy, Origin};
 use curfew_store::clients::ClientRegistration;
 use curfew_store::scopes::Scope;
+use curfew_store::sessions::UpstreamSession;
 use curfew_store::users::NewUser;
 use curfew_store::{
     DatabaseUrl, Read, ServerKeys, Store, StoreError, StoreOptions, SystemEntropy, Write,
@@ -157,20 +159,21 @@ fn registration(client_id: &str, grants: &[GrantType], implicit: bool) -> Client
     }
 }
 
-/// The clients: `app` and `asking` are public, `robot` acts for itself, `once` may not refresh.
+/// The clients: `app` and `asking` are public, `robot` acts for itself, `once` may not refresh, `tv` is a device.
 fn seed(write: &mut Write<'_>) -> Result<Result<String, ()>, StoreError> {
     use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
     let (api, _) =
         write.resource_server_insert(DEFAULT_TENANT, "api", "https://api.example", "API")?;
     for (name, max_lifetime) in [("read", None), ("write", Some(Lifetime::from_seconds(120)))] {
         let (name, description) = (name.to_owned(), format!("{name} things"));
+        let read_only = name == "read";
         let scope = Scope {
             name,
             description,
             resource_server: Some(api),
             max_lifetime,
             personal: false,
-            read_only: false,
+            read_only,
         };
         write.scope_insert(DEFAULT_TENANT, &scope)?;
     }
@@ -182,6 +185,13 @@ fn seed(write: &mut Write<'_>) -> Result<Result<String, ()>, StoreError> {
         &registration("once", &[AuthorizationCode], true),
         false,
     )?;
+    let device = [GrantType::DeviceCode, RefreshToken];
+    let tv = ClientRegistration {
+        redirect_uris: Vec::new(),
+        scopes: ScopeSet::parse("offline_access read write").unwrap(),
+        ..registration("tv", &device, false)
+    };
+    write.client_insert(DEFAULT_TENANT, &tv, false)?;
     let robot = registration("robot", &[ClientCredentials], true);
     let (_, secret) = write.client_insert(DEFAULT_TENANT, &robot, true)?;
     Ok(Ok(secret.map(|secret| secret.reveal()).unwrap_or_default()))
@@ -189,6 +199,15 @@ fn seed(write: &mut Write<'_>) -> Result<Result<String, ()>, StoreError> {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// With an `ada` who is in quarantine.
+    pub(crate) async fn start_in_quarantine() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(quarantined: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(Timestamp::from_seconds(1_800_000_000));
         let options = options(folder.path(), &clock);
@@ -208,7 +227,7 @@ impl Server {
             outbound: Outbound::new(&OutboundRules::default()).unwrap(),
         };
         let secret = edge.store.write(seed).await.unwrap().unwrap();
-        let cookie = sign_in(&edge).await;
+        let cookie = sign_in(&edge, (quarantined, None)).await;
         Self {
             edge: web::Data::new(edge),
             clock,
@@ -220,7 +239,61 @@ impl Server {
 
     /// Another login of `ada`.
     pub(crate) async fn sign_in_again(&mut self) {
-        self.cookie = sign_in(&self.edge).await;
+        self.cookie = sign_in(&self.edge, (false, None)).await;
+    }
+
+    /// Another login of `ada`, in a session that ends with one upstream; its id.
+    pub(crate) async fn sign_in_bound(&mut self) -> NodeId {
+        let upstream = UpstreamBirth {
+            through: None,
+            session: UpstreamSession {
+                sid: Some("s1".to_owned()),
+                bound: true,
+            },
+            ends_at: None,
+        };
+        self.cookie = sign_in(&self.edge, (false, Some(upstream))).await;
+        let parsed = ParsedToken::parse(TokenKind::Session, self.cookie.value()).unwrap();
+        NodeId::from_bytes(parsed.selector)
+    }
+
+    /// What a device waits for: its code, and the one that the person types.
+    pub(crate) async fn device(&self, scope: &str) -> (String, String) {
+        let fields = [("client_id", "tv"), ("scope", scope)];
+        let request = TestRequest::post().uri("/device_authorization");
+        let answer = self.send(request.set_form(fields)).await;
+        (answer.text("device_code"), answer.text("user_code"))
+    }
+
+    /// The page on which `ada` decides about the device.
+    pub(crate) async fn device_page(&self, user_code: &str) -> Answer {
+        let csrf = self.page("/device").await.field("csrf");
+        let fields = [("csrf", csrf.as_str()), ("user_code", user_code)];
+        let entered = self.post_page("/device", &fields).await;
+        self.page(entered.location()).await
+    }
+
+    /// Says yes on that page, with whatever it carries.
+    pub(crate) async fn approve_device(&self, page: &Answer) -> Answer {
+        let (csrf, request) = (page.field("csrf"), page.field("request"));
+        let mut fields = vec![
+            ("csrf", csrf.as_str()),
+            ("request", request.as_str()),
+            ("decision", "approve"),
+        ];
+        if page.body.contains("name=\"read_only\"") {
+            fields.push(("read_only", "1"));
+        }
+        self.post_page("/device/confirm", &fields).await
+    }
+
+    pub(crate) async fn poll(&self, device_code: &str) -> Answer {
+        self.token(&[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("client_id", "tv"),
+            ("device_code", device_code),
+        ])
+        .await
     }
 
     pub(crate) fn read<T>(&self, job: impl FnOnce(&mut Read<'_>) -> Result<T, StoreError>) -> T {
@@ -332,7 +405,10 @@ impl Server {
     }
 }
 
-async fn sign_in(edge: &Edge) -> Cookie<'static> {
+async fn sign_in(
+    edge: &Edge,
+    (quarantined, upstream): (bool, Option<UpstreamBirth>),
+) -> Cookie<'static> {
     let rules = edge.lifetimes;
     let started = edge.store.write(move |write| {
         let user = match write.user_by_username(DEFAULT_TENANT, "ada")? {
@@ -345,7 +421,7 @@ async fn sign_in(edge: &Edge) -> Cookie<'static> {
                     email: None,
                     email_key: None,
                     email_origin: EmailOrigin::Stated,
-                    quarantined: false,
+                    quarantined,
                     administrator: false,
                     password_hash: None,
                 })?;
@@ -354,7 +430,10 @@ async fn sign_in(edge: &Edge) -> Cookie<'static> {
         };
         let tenant = write.tenant(DEFAULT_TENANT)?.unwrap();
         let origin = Origin::default();
-        let sign_in = SignIn::here(&rules, &tenant, AuthenticatedBy::Nobody, &origin);
+        let sign_in = SignIn {
+            upstream: upstream.clone(),
+            ..SignIn::here(&rules, &tenant, AuthenticatedBy::Nobody, &origin)
+        };
         Ok(Ok::<_, ()>(
             session::start(write, &user, &sign_in)?.unwrap(),
         ))

@@ -139,9 +139,12 @@ fn branch(row: &LineageRow) -> String {
         Edge::Recorded => "└┄ (recorded) ",
         Edge::Minted => "└─ (minted by the token above) ",
     };
+    let through = row.through.as_ref().map_or_else(String::new, |through| {
+        format!(", through {} (link {})", through.provider, through.link)
+    });
     let asked = if row.asked { "   <- asked about" } else { "" };
     format!(
-        "{}{edge}{} {}  {}, expires {}, last used {}{asked}",
+        "{}{edge}{} {}  {}, expires {}, last used {}{through}{asked}",
         "   ".repeat(row.depth.saturating_sub(1)),
         row.kind.as_str(),
         row.id,

@@ -118,7 +118,7 @@ const PLAIN: &[(&str, Shape, &str, &str)] = &[
         "outbound.ca_file",
         Shape::Text,
         "(off)",
-        "PEM file with certificates of authorities that identity providers are trusted by, beside those the system trusts.",
+        "PEM file with certificates of authorities that are trusted besides those of the system (where the system has none: besides those of Mozilla).",
     ),
     (
         "mail.smtp_url",

@@ -208,10 +208,18 @@ async fn documents_are_kept_for_an_hour_and_for_one_issuer() {
     // The same provider, set to another issuer: what is kept is of the other one.
     let other = Idp::start();
     idp.provider.issuer = other.server.url.clone();
-    other.issue(&other.claims());
+    idp.now = NOW;
     let identity = idp.client.identify(idp.contact(), CALLBACK).await;
     assert_eq!(counts(&other).0, 1);
     assert_eq!(identity.unwrap().issuer(), other.server.url);
+}
+
+#[actix_web::test]
+async fn who_needs_a_document_that_is_being_fetched_waits_for_it() {
+    let idp = Idp::start();
+    let (one, other) = tokio::join!(idp.identify(), idp.identify());
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!((idp.server.count(METADATA), idp.server.count(KEYS)), (1, 1));
 }
 
 #[actix_web::test]

@@ -7,7 +7,7 @@ use curfew_store::users::User;
 use curfew_store::{Read, StoreError};
 
 /// The link and its user, when it is good: ours, of this tenant, unused, in time, and made under the epochs of today.
-pub(crate) fn good_link(
+pub fn good_link(
     read: &mut Read<'_>,
     tenant: TenantId,
     presented: &ParsedToken,

@@ -5,19 +5,21 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, COOKIE};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use curfew_http::body::{RawForm, refused};
-use curfew_http::csrf::{self, FormOwner, FormRefusal};
-use curfew_http::pages::ErrorKind;
-use curfew_http::password::HashFailure;
-use curfew_http::problem::PageContext;
-use curfew_http::session::{self, SignedIn};
-use curfew_http::{Edge, PageProblem, Problem, Realm};
 use curfew_protocol::{ErrorCode, Form, Lifetime, OAuthError};
 use curfew_store::StoreError;
 
+use crate::answer;
+use crate::body::{RawForm, refused};
+use crate::csrf::{self, FormOwner, FormRefusal};
+use crate::pages::ErrorKind;
+use crate::password::HashFailure;
+use crate::problem::{PageContext, PageProblem, Problem};
+use crate::session::{self, SignedIn};
+use crate::{Edge, Realm};
+
 /// Why a stage ends a request before its time.
 #[derive(Debug)]
-pub(crate) enum Halt {
+pub enum Halt {
     /// 503: neither signed in nor signed out, but not known (D19).
     Store(StoreError),
     /// 503: no password can be hashed.
@@ -67,7 +69,7 @@ impl Halt {
 }
 
 /// Runs the stages of a page in the tenant that the path names.
-pub(crate) async fn visit<F>(request: &HttpRequest, edge: &Data<Edge>, stages: F) -> HttpResponse
+pub async fn visit<F>(request: &HttpRequest, edge: &Data<Edge>, stages: F) -> HttpResponse
 where
     F: AsyncFnOnce(PageContext<'_>) -> Result<HttpResponse, Halt>,
 {
@@ -110,14 +112,14 @@ pub async fn not_found(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
 }
 
 /// Who stands before a page.
-pub(crate) struct Visitor {
-    pub(crate) signed_in: Option<SignedIn>,
+pub struct Visitor {
+    pub signed_in: Option<SignedIn>,
     /// The browser sent a session cookie that is worth nothing.
     stale_cookie: bool,
 }
 
 impl Visitor {
-    pub(crate) async fn of(at: &PageContext<'_>) -> Result<Self, StoreError> {
+    pub async fn of(at: &PageContext<'_>) -> Result<Self, StoreError> {
         let signed_in = session::signed_in(at.edge, at.realm, at.request).await?;
         let stale_cookie = signed_in.is_none() && sends_session_cookie(at);
         Ok(Self {
@@ -127,7 +129,7 @@ impl Visitor {
     }
 
     /// Who the form of this visitor is made for, and a cookie to set where there is no session to bind it to.
-    pub(crate) fn form_owner(&self, at: &PageContext<'_>) -> (FormOwner, Option<Cookie<'static>>) {
+    pub fn form_owner(&self, at: &PageContext<'_>) -> (FormOwner, Option<Cookie<'static>>) {
         match &self.signed_in {
             Some(signed_in) => (signed_in.form_owner(), None),
             None => csrf::browser(at.edge, at.realm, at.request),
@@ -135,7 +137,7 @@ impl Visitor {
     }
 
     /// Takes a worthless session cookie away (D15).
-    pub(crate) fn tidied(&self, at: &PageContext<'_>, response: HttpResponse) -> HttpResponse {
+    pub fn tidied(&self, at: &PageContext<'_>, response: HttpResponse) -> HttpResponse {
         let removal = self
             .stale_cookie
             .then(|| session::cookie_removal(at.edge, at.realm));
@@ -154,10 +156,7 @@ fn sends_session_cookie(at: &PageContext<'_>) -> bool {
     })
 }
 
-pub(crate) fn with_cookie(
-    mut response: HttpResponse,
-    cookie: Option<Cookie<'static>>,
-) -> HttpResponse {
+pub fn with_cookie(mut response: HttpResponse, cookie: Option<Cookie<'static>>) -> HttpResponse {
     if let Some(cookie) = cookie
         && let Err(error) = response.add_cookie(&cookie)
     {
@@ -167,26 +166,26 @@ pub(crate) fn with_cookie(
 }
 
 /// `Retry-After`, on a page with its own words for it.
-pub(crate) fn retry_after(mut response: HttpResponse, wait: Lifetime) -> HttpResponse {
-    curfew_http::answer::retry_after(&mut response, wait);
+pub fn retry_after(mut response: HttpResponse, wait: Lifetime) -> HttpResponse {
+    answer::retry_after(&mut response, wait);
     response
 }
 
 /// The query of the request.
-pub(crate) fn query(request: &HttpRequest) -> Result<Form<'_>, Halt> {
+pub fn query(request: &HttpRequest) -> Result<Form<'_>, Halt> {
     Form::parse(request.query_string().as_bytes(), &[]).map_err(|error| refused(error).into())
 }
 
 /// The posted form.
-pub(crate) async fn posted(at: &PageContext<'_>, payload: Payload) -> Result<RawForm, Halt> {
+pub async fn posted(at: &PageContext<'_>, payload: Payload) -> Result<RawForm, Halt> {
     Ok(RawForm::read(at.request, payload).await?)
 }
 
 /// A form that lay open too long. What was typed is shown again, with a fresh token.
-pub(crate) struct Expired;
+pub struct Expired;
 
 /// Is the form one that we made for `owner`?
-pub(crate) fn check_form(
+pub fn check_form(
     at: &PageContext<'_>,
     owner: &FormOwner,
     form: &Form<'_>,
@@ -197,6 +196,3 @@ pub(crate) fn check_form(
         Err(FormRefusal::Foreign) => Err(Halt::Foreign),
     }
 }
-
-/// Fewest characters of a password, for the pages that ask for one.
-pub(crate) const MIN_LENGTH: u32 = curfew_policy::password::MIN_CHARACTERS as u32;
