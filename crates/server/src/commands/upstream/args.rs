@@ -113,6 +113,10 @@ struct Choices {
 }
 
 impl AddArgs {
+    pub(super) fn slug(&self) -> &str {
+        &self.slug
+    }
+
     pub(super) fn client_secret(&self) -> Result<Option<Redacted<String>>, Failure> {
         let given = !self.no_client_secret;
         given.then(secrets::client_secret).transpose()
