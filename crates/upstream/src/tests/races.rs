@@ -26,6 +26,7 @@ fn arriving(place: &Place, subject: &str, email: &str) -> Linking {
         verified_email: Some(email.to_owned()),
         sid: None,
         ends_at: None,
+        auth_time: None,
     };
     Linking {
         tenant_id: DEFAULT_TENANT,
