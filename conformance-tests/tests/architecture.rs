@@ -16,8 +16,8 @@ const ROWS: &[&[&str]] = &[
     &[
         "curfew-grants",
         "curfew-tokens",
-        "curfew-account",
         "curfew-upstream",
+        "curfew-account",
         "curfew-admin",
     ],
     &["curfew-server"],
@@ -107,6 +107,26 @@ fn diesel_stays_in_one_crate() {
     assert!(others.is_empty(), "{others:?}");
 }
 
+#[test]
+fn the_other_side_is_used_by_the_demo_and_the_tests_only() {
+    let using: Vec<_> = dependencies()
+        .into_iter()
+        .filter(|(_, uses)| uses.contains(OTHER_SIDE))
+        .map(|(name, _)| name)
+        .collect();
+    let allowed = ["conformance-tests", "curfew-server"];
+    assert!(
+        using.iter().all(|name| allowed.contains(&name.as_str())),
+        "{using:?}"
+    );
+    let knowing = files_that_know("demo_provider::");
+    let demo = repository().join("crates/server/src/demo");
+    assert!(
+        knowing.iter().all(|file| file.starts_with(&demo)),
+        "{knowing:?}"
+    );
+}
+
 /// The files below `crates` whose code has this word.
 fn files_that_know(word: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -145,26 +165,6 @@ fn other_servers_are_called_by_the_guarded_client() {
         })
         .collect();
     assert!(others.is_empty(), "{others:?}");
-}
-
-#[test]
-fn the_other_side_is_used_by_the_demo_and_the_tests_only() {
-    let using: Vec<_> = dependencies()
-        .into_iter()
-        .filter(|(_, uses)| uses.contains(OTHER_SIDE))
-        .map(|(name, _)| name)
-        .collect();
-    let allowed = ["conformance-tests", "curfew-server"];
-    assert!(
-        using.iter().all(|name| allowed.contains(&name.as_str())),
-        "{using:?}"
-    );
-    let knowing = files_that_know("demo_provider::");
-    let demo = repository().join("crates/server/src/demo");
-    assert!(
-        knowing.iter().all(|file| file.starts_with(&demo)),
-        "{knowing:?}"
-    );
 }
 
 /// Whoever stores a credential: the file, and what it calls. A new one is added here after somebody asked where its end comes from.

@@ -7,16 +7,22 @@ mod audit;
 mod backups;
 mod bootstraps;
 mod clients;
+mod configured;
 mod error;
 mod filling;
 mod health;
+mod identities;
+mod import;
 mod invitations;
 mod members;
+mod providers;
 mod resources;
 mod scopes;
 mod sessions;
 mod subject;
 mod tenants;
+#[cfg(test)]
+mod testing;
 mod token_lists;
 mod tokens;
 mod users;
@@ -33,10 +39,16 @@ pub use curfew_policy::standing::{Kind, Standing};
 pub use curfew_store::tree::Edge;
 
 pub use clients::{AddedClient, ClientChange, NewClient};
+pub use configured::{ConfiguredProvider, ProviderName, Reconciled};
 pub use error::AdminError;
 pub use filling::Filling;
 pub use health::Health;
+pub use identities::{IdentityRequest, ShownLink, Unlinked};
+pub use import::{
+    ImportFile, ImportFormat, ImportOutcome, ImportSummary, ImportedLink, ImportedRow, LinkOutcome,
+};
 pub use invitations::{Invitation, Invitations};
+pub use providers::{Rebound, ShownProvider};
 pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};
 pub use tenants::TenantChange;
@@ -75,22 +87,32 @@ impl Admin {
         &self,
         job: impl Fn(&mut Write<'_>) -> Result<T, AdminError> + Send + 'static,
     ) -> Result<T, AdminError> {
-        self.store.write_blocking(move |write| match job(write) {
-            Ok(done) => Ok(Ok(done)),
-            Err(AdminError::Store(error)) => Err(error),
-            Err(refusal) => Ok(Err(refusal)),
-        })?
+        self.store.write_blocking(move |write| settle(job(write)))?
+    }
+
+    /// The same, for what is to be taken back: it answers what would have been answered.
+    fn rehearse<T: Send + 'static>(
+        &self,
+        job: impl Fn(&mut Write<'_>) -> Result<T, AdminError> + Send + 'static,
+    ) -> Result<T, AdminError> {
+        self.store
+            .rehearse_blocking(move |write| settle(job(write)))?
     }
 
     fn read<T>(
         &self,
         job: impl FnOnce(&mut Read<'_>) -> Result<T, AdminError>,
     ) -> Result<T, AdminError> {
-        self.store.read_blocking(|read| match job(read) {
-            Ok(found) => Ok(Ok(found)),
-            Err(AdminError::Store(error)) => Err(error),
-            Err(refusal) => Ok(Err(refusal)),
-        })?
+        self.store.read_blocking(|read| settle(job(read)))?
+    }
+}
+
+/// A failing store takes the transaction back; a refusal is an answer.
+fn settle<T>(done: Result<T, AdminError>) -> Result<Result<T, AdminError>, StoreError> {
+    match done {
+        Ok(done) => Ok(Ok(done)),
+        Err(AdminError::Store(error)) => Err(error),
+        Err(refusal) => Ok(Err(refusal)),
     }
 }
 

@@ -39,7 +39,7 @@ pub struct AddedUser {
 }
 
 /// The canonical form of an address, or a sentence.
-fn email_key(address: &str) -> Result<String, AdminError> {
+pub(crate) fn email_key(address: &str) -> Result<String, AdminError> {
     canonical(address).ok_or_else(|| {
         AdminError::invalid(format!(
             "`{}` is no e-mail address that Curfew can use; write name@host.example in plain ASCII before the @",
@@ -149,7 +149,7 @@ impl Admin {
     }
 
     /// Finds one and works on it, with its audit row. The job answers what the audit row is to say.
-    fn user_write<T: Send + 'static>(
+    pub(crate) fn user_write<T: Send + 'static>(
         &self,
         (tenant_slug, name): (&str, &str),
         event: AuditEvent,

@@ -12,6 +12,11 @@ use tokio::sync::Semaphore;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
+/// What a hash that was made elsewhere may cost: a larger one would let one sign-in take the machine's memory.
+const MOST_MEMORY_KIB: u32 = 256 * 1024;
+const MOST_PASSES: u32 = 16;
+const MOST_LANES: u32 = 16;
+
 /// Hashing did not happen: the server is shutting down or out of memory.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the password could not be hashed")]
@@ -59,6 +64,27 @@ pub fn is_outdated(stored: &Redacted<String>) -> bool {
     !stored
         .0
         .starts_with(&format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1$"))
+}
+
+/// Can passwords be compared with `text`, which was made elsewhere? It is an Argon2id hash in the PHC form whose comparison costs no
+/// more than [`MOST_MEMORY_KIB`] and [`MOST_PASSES`].
+pub fn is_usable_hash(text: &str) -> bool {
+    let Ok(parsed) = PasswordHash::new(text) else {
+        return false;
+    };
+    let Ok(params) = Params::try_from(&parsed.params) else {
+        return false;
+    };
+    let bounded = params.m_cost() <= MOST_MEMORY_KIB
+        && params.t_cost() <= MOST_PASSES
+        && params.p_cost() <= MOST_LANES;
+    let known = parsed.algorithm.as_str() == "argon2id"
+        && parsed.version.is_none_or(|version| version == 0x13);
+    let long = |bytes: &[u8], least: usize| bytes.len() >= least;
+    known
+        && bounded
+        && parsed.salt.is_some_and(|salt| long(salt.as_ref(), 8))
+        && parsed.hash.is_some_and(|hash| long(hash.as_ref(), 16))
 }
 
 impl PasswordHasher {
@@ -129,5 +155,38 @@ mod tests {
         let decoy = PasswordHasher::new(1).decoy;
         assert!(PasswordHash::new(&decoy).is_ok());
         assert!(!verify("", &decoy).unwrap());
+    }
+    #[test]
+    fn a_hash_from_elsewhere_is_argon2id_and_costs_no_more_than_it_may() {
+        let made = hash("correct horse", &curfew_store::SystemEntropy).unwrap();
+        assert!(is_usable_hash(&made.0));
+        let (salt, out) = ("c29tZXNhbHQ", "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc");
+        let phc = |head: &str| format!("${head}${salt}${out}");
+        for usable in [
+            "argon2id$v=19$m=65536,t=3,p=4",
+            "argon2id$v=19$m=262144,t=16,p=16",
+        ] {
+            assert!(is_usable_hash(&phc(usable)), "{usable}");
+        }
+        for refused in [
+            "argon2i$v=19$m=65536,t=3,p=4",
+            "argon2id$v=16$m=65536,t=3,p=4",
+            "argon2id$v=19$m=4194304,t=3,p=4",
+            "argon2id$v=19$m=65536,t=4000,p=4",
+            "argon2id$v=19$m=65536,t=3,p=200",
+            "pbkdf2-sha256$i=10000",
+        ] {
+            assert!(!is_usable_hash(&phc(refused)), "{refused}");
+        }
+        let bcrypt = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW";
+        for text in [
+            "",
+            "correct horse",
+            bcrypt,
+            "$argon2id$v=19$m=65536,t=3,p=4",
+            &format!("$argon2id$v=19$m=65536,t=3,p=4${salt}"),
+        ] {
+            assert!(!is_usable_hash(text), "{text}");
+        }
     }
 }

@@ -34,6 +34,14 @@ impl AddressRange {
         }
     }
 
+    /// This address and no other.
+    pub const fn single(ip: IpAddr) -> Self {
+        Self {
+            address: as_v6(ip),
+            bits: 128,
+        }
+    }
+
     /// `10.0.0.0/8`, `fd00::/8` or a single address.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text

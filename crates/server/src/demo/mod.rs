@@ -2,11 +2,12 @@
 //!
 //! 1. A fresh folder gets an installation, like `init` makes it.
 //! 2. It is filled: a person, a confidential and a public client, a device, a resource server with two scopes.
-//! 3. The server starts on loopback, the client page on an origin of its own.
+//! 3. The server starts on loopback, the client page and an upstream provider on origins of their own.
 //! 4. What to try is printed, ready to paste. Ctrl-C ends it, and a folder that was made for it alone is removed.
 
 mod page;
 mod seed;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use curfew_admin::Invitations;
+use curfew_policy::addresses::AddressRange;
 use curfew_protocol::Entropy as _;
 use curfew_store::SystemEntropy;
 
@@ -34,6 +36,9 @@ pub(crate) struct DemoArgs {
     /// Where the demo client's page listens; loopback only
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
     client_listen: SocketAddr,
+    /// Where the demo's identity provider listens; loopback only
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8082")]
+    provider_listen: SocketAddr,
     /// Keep everything in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -41,7 +46,7 @@ pub(crate) struct DemoArgs {
 
 /// `curfew demo`
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
-    for address in [args.listen, args.client_listen] {
+    for address in [args.listen, args.client_listen, args.provider_listen] {
         if !address.ip().is_loopback() || address.port() == 0 {
             return Err(Failure::told(format!(
                 "{address} will not do: its secrets are printed, so the demo listens on loopback only, such as 127.0.0.1:8080"
@@ -49,12 +54,14 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         }
     }
     let folder = Folder::new(args.dir.as_deref());
-    let made = init::make(&InitArgs {
+    let mut made = init::make(&InitArgs {
         dir: folder.path.clone(),
         issuer: None,
         database: None,
         listen: args.listen,
     })?;
+    // The demo's provider is on this machine, where nothing is called otherwise.
+    made.config.outbound.allowed = vec![AddressRange::single(args.provider_listen.ip())];
     telemetry::start(&Log {
         level: tracing::Level::WARN,
         format: LogFormat::Text,
@@ -64,10 +71,12 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let seeded = seed::plant(&made.admin, &client_origin, &invitations)?;
     let issuer = made.config.issuer.origin().to_owned();
     let store = made.admin.store().clone();
+    let admin = made.admin.clone();
     let node = Node::new(made.config, store)?;
     actix_web::rt::System::new().block_on(async {
         let page = page::listener(args.client_listen, &issuer)?;
-        node.serve(vec![page], || {
+        let provider = upstream::start(&admin, &issuer, args.provider_listen)?;
+        node.serve(vec![page, provider], || {
             line(&guide(&issuer, &client_origin, &seeded, &folder))
         })
         .await
@@ -157,7 +166,14 @@ fn guide(issuer: &str, client_origin: &str, seeded: &Seeded, folder: &Folder) ->
          \n\
          \x20  {issuer}/account\n\
          \n\
-         4. Look at it as the operator, while it runs:\n\
+         4. People sign in through an identity provider, too. Open the login page, and continue with the {}:\n\
+         \n\
+         \x20  {issuer}/login\n\
+         \n\
+         \x20  Alice has an account with a password: she proves once that it is hers, and her identity is bound to it. Bob is new. Mallory\n\
+         \x20  comes with Alice's address, verified, and stays outside.\n\
+         \n\
+         5. Look at it as the operator, while it runs:\n\
          \n\
          export CURFEW_CONFIG={}\n\
          {} token list --client {}\n\
@@ -168,6 +184,7 @@ fn guide(issuer: &str, client_origin: &str, seeded: &Seeded, folder: &Folder) ->
         seeded.password,
         shell(&program()),
         seed::DEVICE,
+        upstream::NAME,
         shell(&config),
         shell(&program()),
         seed::SERVICE,

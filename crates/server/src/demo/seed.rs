@@ -10,6 +10,7 @@ use curfew_store::clients::ClientRegistration;
 use crate::failure::Failure;
 
 pub(super) const USER: &str = "alice";
+pub(super) const USER_EMAIL: &str = "alice@example.com";
 pub(super) const SERVICE: &str = "demo-service";
 pub(super) const APP: &str = "demo-app";
 pub(super) const API: &str = "demo-api";
@@ -19,7 +20,7 @@ const CLI: &str = "curfew-cli";
 pub(super) const IDENTIFIER: &str = "urn:curfew:demo-api";
 pub(super) const SCOPES: &str = "notes:read notes:write";
 
-const TENANT: &str = "default";
+pub(super) const TENANT: &str = "default";
 
 /// What is printed once.
 pub(super) struct Seeded {
@@ -118,7 +119,7 @@ pub(super) fn plant(
         NewUserRequest {
             username: USER.to_owned(),
             name: Some("Alice Demo".to_owned()),
-            email: Some("alice@example.com".to_owned()),
+            email: Some(USER_EMAIL.to_owned()),
             administrator: false,
             password_hash: Some(hash),
         },
