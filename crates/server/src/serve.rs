@@ -1,8 +1,9 @@
 //! `curfew serve`
 //!
 //! 1. Configuration, keys and database are opened and checked; whatever is wrong is told here, and nothing starts.
-//! 2. The public listener and the one for metrics are bound, then the jobs start.
-//! 3. SIGINT or SIGTERM: nothing new is accepted, requests under way get their time, then everything ends.
+//! 2. The upstream providers that the configuration describes are put in place.
+//! 3. The public listener and the one for metrics are bound, then the jobs start.
+//! 4. SIGINT or SIGTERM: nothing new is accepted, requests under way get their time, then everything ends.
 
 mod guard;
 
@@ -17,6 +18,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
 use curfew_account::Readiness;
+use curfew_admin::Admin;
 use curfew_http::password::PasswordHasher;
 use curfew_http::places::Places;
 use curfew_http::uses::Uses;
@@ -32,7 +34,7 @@ use crate::config::{Config, Limits, Listen};
 use crate::failure::Failure;
 use crate::open::{outbound, pages, store_options};
 use crate::readiness::ClockCheck;
-use crate::{jobs, telemetry, tls};
+use crate::{jobs, telemetry, tls, upstreams};
 
 use guard::InFlight;
 
@@ -71,6 +73,9 @@ impl Node {
             .install_recorder()
             .map_err(|error| Failure::told(format!("metrics cannot be counted: {error}")))?;
         guard::describe();
+        upstreams::describe();
+        let admin = Admin::for_command_line(store.clone(), config.lifetimes);
+        upstreams::put_in_place(&admin, &config.upstreams)?;
         let pages = pages(&config)?;
         let outbound = outbound(&config)?;
         let mailer = config.mail.as_ref().map(|mail| mail.mailer()).transpose();
