@@ -211,6 +211,7 @@ const MINTING: &[(&str, &[&str])] = &[
     ),
     ("store/src/sessions.rs", &["node_insert"]),
     ("store/src/tokens.rs", &["token_insert_as"]),
+    ("upstream/src/proof/mail.rs", &["mailed_link_insert"]),
 ];
 
 /// Everything that stores a credential takes an `ExpiresAt`, which one file makes; and everything that calls it is known.

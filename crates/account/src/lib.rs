@@ -6,7 +6,6 @@
 
 mod account;
 pub mod api;
-mod asking;
 mod assets;
 mod bootstrap;
 mod forgot;
@@ -16,6 +15,7 @@ mod login;
 mod logout;
 mod notice;
 mod password_link;
+mod providers;
 mod sign_in;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use curfew_http::answer::{self, PagePolicy, see_other};
+use curfew_http::answer::{self, see_other};
+use curfew_http::asking::Asking;
 use curfew_http::guess::Guess;
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, csrf, origin, session};
@@ -22,9 +23,9 @@ use curfew_store::audit::Origin;
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError};
 
-use crate::asking::Asking;
 use crate::guess;
 use crate::pages::{LoginError, LoginNotice, LoginPage};
+use crate::providers::{Wanted, buttons};
 use crate::sign_in::{start_session, verify};
 use crate::visit::{
     Expired, Halt, Visitor, check_form, posted, query, retry_after, visit, with_cookie,
@@ -50,6 +51,7 @@ async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
     }
     let shown = Shown {
         return_to,
+        reauthenticate: query.get("reauth") == Some("1"),
         told: query.get("told").and_then(told),
         ..Shown::default()
     };
@@ -93,6 +95,8 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
 #[derive(Debug, Default)]
 struct Shown {
     return_to: String,
+    /// Somebody who is signed in is to prove anew who they are.
+    reauthenticate: bool,
     username: String,
     told: Option<LoginNotice>,
     error: Option<LoginError>,
@@ -103,6 +107,7 @@ impl Shown {
         let username = form.get("username").unwrap_or("").to_owned();
         Self {
             return_to: return_to(at, form),
+            reauthenticate: form.get("reauth") == Some("1"),
             username,
             ..Self::default()
         }
@@ -135,25 +140,26 @@ async fn page(
     shown: Shown,
 ) -> Result<HttpResponse, Halt> {
     let asking = Asking::of(at, &shown.return_to).await?;
+    let wanted = Wanted {
+        return_to: &shown.return_to,
+        reauthenticate: shown.reauthenticate,
+        invitation: None,
+    };
+    let providers = buttons(at, wanted).await?;
     let (owner, cookie) = csrf::browser(at.edge, at.realm, at.request);
     let model = LoginPage {
         shell: at.realm.shell(),
         csrf: owner.token(at.edge, at.edge.store.clock().now()),
         return_to: shown.return_to,
+        reauthenticate: shown.reauthenticate,
         username: shown.username,
-        client: asking.name,
-        providers: Vec::new(),
+        client: asking.name.clone(),
+        providers,
         told: shown.told,
         error: shown.error,
     };
-    let policy = PagePolicy {
-        form_targets: asking.form_targets,
-        script: None,
-    };
-    Ok(with_cookie(
-        answer::page_with(at, status, ("login.html", &model), &policy),
-        cookie,
-    ))
+    let page = answer::page_with(at, status, ("login.html", &model), &asking.policy());
+    Ok(with_cookie(page, cookie))
 }
 
 async fn refused(at: &PageContext<'_>, shown: Shown) -> Result<HttpResponse, Halt> {

@@ -113,6 +113,8 @@ pub struct LoginPage {
     pub csrf: String,
     /// Where to go afterwards; sent back as it is and judged when it comes.
     pub return_to: String,
+    /// Somebody who is signed in is to prove anew who they are; sent back with the form.
+    pub reauthenticate: bool,
     /// What was typed before, or empty.
     pub username: String,
     /// Name of the client that asks for the sign-in, when one does.
@@ -190,6 +192,8 @@ pub struct PasswordPage {
     pub username: String,
     /// Fewest characters of a password.
     pub min_length: u32,
+    /// Ways to accept an invitation without a password.
+    pub providers: Vec<ProviderButton>,
     pub error: Option<PasswordError>,
 }
 

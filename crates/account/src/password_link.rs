@@ -19,7 +19,10 @@ use curfew_store::{Read, StoreError, Write};
 
 use crate::guess::account_bucket;
 use crate::notice::ChangeNotice;
-use crate::pages::{LinkInvalidPage, LinkPurpose, MIN_LENGTH, PasswordError, PasswordPage};
+use crate::pages::{
+    LinkInvalidPage, LinkPurpose, MIN_LENGTH, PasswordError, PasswordPage, ProviderButton,
+};
+use crate::providers::{Wanted, buttons};
 use crate::visit::{Expired, Halt, check_form, posted, query, visit, with_cookie};
 use curfew_http::mailed_link::good_link;
 
@@ -39,7 +42,7 @@ async fn show(at: PageContext<'_>) -> Result<HttpResponse, Halt> {
     let Some(shown) = Shown::of(&at, &query).await? else {
         return Ok(invalid(&at));
     };
-    Ok(page(&at, &shown, None))
+    page(&at, &shown, None).await
 }
 
 async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, Halt> {
@@ -50,11 +53,11 @@ async fn submit(at: PageContext<'_>, payload: Payload) -> Result<HttpResponse, H
         return Ok(invalid(&at));
     };
     if let Err(Expired) = fresh {
-        return Ok(page(&at, &shown, Some(PasswordError::Expired)));
+        return page(&at, &shown, Some(PasswordError::Expired)).await;
     }
     let password = match new_password(&form, &shown.user) {
         Ok(password) => password,
-        Err(error) => return Ok(page(&at, &shown, Some(error))),
+        Err(error) => return page(&at, &shown, Some(error)).await,
     };
     let password_hash = at.edge.passwords.hash(password, &at.edge.store).await?;
     let notice = match shown.purpose {
@@ -103,6 +106,21 @@ impl Shown {
             }))
         });
         found.await
+    }
+}
+
+impl Shown {
+    /// An invitation is accepted by an upstream identity as well.
+    async fn providers(&self, at: &PageContext<'_>) -> Result<Vec<ProviderButton>, StoreError> {
+        if self.purpose != LinkPurpose::Invitation {
+            return Ok(Vec::new());
+        }
+        let wanted = Wanted {
+            return_to: &at.realm.path("/account"),
+            reauthenticate: false,
+            invitation: Some(&self.text),
+        };
+        buttons(at, wanted).await
     }
 }
 
@@ -155,7 +173,11 @@ fn new_password(form: &Form<'_>, user: &User) -> Result<Redacted<String>, Passwo
     Ok(Redacted(password.to_owned()))
 }
 
-fn page(at: &PageContext<'_>, shown: &Shown, error: Option<PasswordError>) -> HttpResponse {
+async fn page(
+    at: &PageContext<'_>,
+    shown: &Shown,
+    error: Option<PasswordError>,
+) -> Result<HttpResponse, Halt> {
     let (owner, cookie) = csrf::browser(at.edge, at.realm, at.request);
     let model = PasswordPage {
         shell: at.realm.shell(),
@@ -164,6 +186,7 @@ fn page(at: &PageContext<'_>, shown: &Shown, error: Option<PasswordError>) -> Ht
         purpose: shown.purpose,
         username: shown.user.username.clone(),
         min_length: MIN_LENGTH,
+        providers: shown.providers(at).await?,
         error,
     };
     let status = if error.is_some() {
@@ -171,7 +194,8 @@ fn page(at: &PageContext<'_>, shown: &Shown, error: Option<PasswordError>) -> Ht
     } else {
         StatusCode::OK
     };
-    with_cookie(answer::page(at, status, "password.html", &model), cookie)
+    let page = answer::page(at, status, "password.html", &model);
+    Ok(with_cookie(page, cookie))
 }
 
 fn invalid(at: &PageContext<'_>) -> HttpResponse {

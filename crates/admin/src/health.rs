@@ -1,9 +1,9 @@
 //! Is the installation in order?
 
 use curfew_policy::lifetime::CLOCK_TOLERANCE;
-use curfew_store::{Finding, Invariant};
+use curfew_store::{Finding, Invariant, Read};
 
-use crate::{Admin, AdminError};
+use crate::{Admin, AdminError, ProviderName};
 
 /// What a look at the running database found.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -13,10 +13,23 @@ pub struct Health {
     /// Seconds by which this machine's clock is ahead of the database's.
     pub clock_difference: i64,
     pub clock_in_order: bool,
+    /// Imported links that still wait for their person (B16).
+    pub empty_links: Vec<EmptyLinks>,
+    /// Active providers that sign people in by their address alone (B51).
+    pub dangerous_providers: Vec<ProviderName>,
+}
+
+/// How many links of a provider have no subject yet.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct EmptyLinks {
+    pub tenant: String,
+    pub provider: String,
+    pub links: i64,
 }
 
 impl Admin {
     pub fn health(&self) -> Result<Health, AdminError> {
+        let dangerous_providers = self.providers_dangerous()?;
         self.read(|read| {
             let clock_difference = read.now().seconds() - read.database_clock()?;
             Ok(Health {
@@ -24,6 +37,8 @@ impl Admin {
                 installation_epoch: read.installation_epoch()?,
                 clock_difference,
                 clock_in_order: clock_difference.abs() <= CLOCK_TOLERANCE.seconds(),
+                empty_links: empty_links(read)?,
+                dangerous_providers,
             })
         })
     }
@@ -32,4 +47,17 @@ impl Admin {
     pub fn invariant_check(&self, invariant: &Invariant) -> Result<Finding, AdminError> {
         self.read(|read| Ok(read.invariant_check(invariant)?))
     }
+}
+
+fn empty_links(read: &mut Read<'_>) -> Result<Vec<EmptyLinks>, AdminError> {
+    let mut found = Vec::new();
+    for owner in read.tenant_list()? {
+        let waiting = read.links_empty(owner.id)?;
+        found.extend(waiting.into_iter().map(|(provider, links)| EmptyLinks {
+            tenant: owner.slug.clone(),
+            provider,
+            links,
+        }));
+    }
+    Ok(found)
 }

@@ -42,7 +42,7 @@ pub use clients::{AddedClient, ClientChange, NewClient};
 pub use configured::{ConfiguredProvider, ProviderName, Reconciled};
 pub use error::AdminError;
 pub use filling::Filling;
-pub use health::Health;
+pub use health::{EmptyLinks, Health};
 pub use identities::{IdentityRequest, ShownLink, Unlinked};
 pub use import::{
     ImportFile, ImportFormat, ImportOutcome, ImportSummary, ImportedLink, ImportedRow, LinkOutcome,

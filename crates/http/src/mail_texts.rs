@@ -32,10 +32,12 @@ pub enum MailKind {
     AddressChanged,
     /// The link proves that the address is its reader's.
     AddressProof,
+    /// The link proves that the account is whose upstream identity wants to be bound to it. Needs [`IdentityFacts`].
+    IdentityProof,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PasswordReset,
         Self::Invitation,
         Self::PasswordChanged,
@@ -44,6 +46,7 @@ impl MailKind {
         Self::IdentityUnlinked,
         Self::AddressChanged,
         Self::AddressProof,
+        Self::IdentityProof,
     ];
 
     const fn key(self) -> &'static str {
@@ -56,6 +59,7 @@ impl MailKind {
             Self::IdentityUnlinked => "identity_unlinked",
             Self::AddressChanged => "address_changed",
             Self::AddressProof => "address_proof",
+            Self::IdentityProof => "identity_proof",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use curfew_policy::status::UserStatus;
 use curfew_protocol::{MailedLinkId, ParsedToken, TenantId, TokenKind};
-use curfew_store::mailed_links::MailedLink;
+use curfew_store::mailed_links::{LinkKind, MailedLink};
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError};
 
@@ -16,20 +16,43 @@ pub fn good_link(
     let Some(link) = read.mailed_link(id)? else {
         return Ok(None);
     };
-    let Some(user) = read.user(link.user_id)? else {
-        return Ok(None);
-    };
-    let installation_epoch = read.installation_epoch()?;
-    let good = read.keys().verify(
+    let keys = read.keys();
+    if !keys.verify(
         TokenKind::MailedLink,
         id.as_bytes(),
         &presented.secret,
         link.digest,
-    ) && link.consumed_at.is_none()
+    ) {
+        return Ok(None);
+    }
+    Ok(still_good(read, tenant, &link)?.map(|user| (link, user)))
+}
+
+/// The user of a link whose secret was presented before, when it is still good.
+pub fn still_good(
+    read: &mut Read<'_>,
+    tenant: TenantId,
+    link: &MailedLink,
+) -> Result<Option<User>, StoreError> {
+    let Some(user) = read.user(link.user_id)? else {
+        return Ok(None);
+    };
+    let installation_epoch = read.installation_epoch()?;
+    let good = link.consumed_at.is_none()
         && !read.now().has_reached(link.expires_at)
         && link.installation_epoch == installation_epoch
         && link.user_epoch == user.epoch
         && user.tenant_id == tenant
         && matches!(user.status, UserStatus::Active | UserStatus::Dormant);
-    Ok(good.then_some((link, user)))
+    Ok(good.then_some(user))
+}
+
+/// The link and its user, when it is a good invitation.
+pub fn good_invitation(
+    read: &mut Read<'_>,
+    tenant: TenantId,
+    presented: &ParsedToken,
+) -> Result<Option<(MailedLink, User)>, StoreError> {
+    let good = good_link(read, tenant, presented)?;
+    Ok(good.filter(|(link, _)| link.kind == LinkKind::Invitation))
 }

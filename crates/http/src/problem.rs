@@ -118,6 +118,18 @@ impl Problem {
         }
     }
 
+    /// 503: what the answer depends on failed.
+    pub fn unavailable() -> Self {
+        let told = OAuthError::new(
+            ErrorCode::TemporarilyUnavailable,
+            "the server cannot answer right now; try again",
+        );
+        Self {
+            retry_after: Some(RETRY_SECONDS),
+            ..Self::oauth(told)
+        }
+    }
+
     pub fn too_many_attempts(wait: Lifetime) -> Self {
         let error = OAuthError::new(
             ErrorCode::TooManyRequests,
@@ -169,14 +181,7 @@ impl From<OAuthError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         log_store_error(&error);
-        let told = OAuthError::new(
-            ErrorCode::TemporarilyUnavailable,
-            "the server cannot answer right now; try again",
-        );
-        Self {
-            retry_after: Some(RETRY_SECONDS),
-            ..Self::oauth(told)
-        }
+        Self::unavailable()
     }
 }
 

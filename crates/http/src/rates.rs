@@ -85,6 +85,10 @@ rules! {
     bearer_failures = 120 in 60,
     /// Calls of our own API a minute, for each account.
     api_calls = 600 in 60,
+    /// People sent to upstream providers a minute, for each address.
+    upstream_starts = 30 in 60,
+    /// Logout tokens a minute that were not obeyed, for each address.
+    upstream_logout_failures = 30 in 60,
 }
 
 /// Attempts that this node took from a budget in advance.

@@ -216,6 +216,9 @@ pub const UPSTREAM_KEYS_AGAIN: Lifetime = Lifetime::from_seconds(60);
 /// By how much the times in an upstream token may differ from our clock.
 pub const UPSTREAM_LEEWAY: Lifetime = Lifetime::from_seconds(10);
 
+/// How old a logout token of an upstream provider may be; for as long it is remembered, so that it is obeyed once.
+pub const UPSTREAM_LOGOUT_AGE: Lifetime = Lifetime::from_seconds(300);
+
 /// By how much an upstream provider's clock may differ from ours before an administrator is told.
 pub const UPSTREAM_CLOCK_TOLERANCE: Lifetime = Lifetime::from_seconds(60);
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    Switch, audit, client, config, maintenance, resource, scope, session, tenant, token, user,
+    Switch, audit, client, config, import, maintenance, resource, scope, session, tenant, token,
+    upstream, user,
 };
 use crate::failure::Failure;
 use crate::{backup, bench, demo, init, login, serve};
@@ -80,6 +81,12 @@ enum Command {
     /// People
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Providers through which people sign in
+    #[command(subcommand)]
+    Upstream(upstream::UpstreamCommand),
+    /// Take over what comes from elsewhere
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Look at tokens, and end them
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -129,6 +136,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::DeviceFlow { switch } => maintenance::device_flow(global, switch),
         Command::Scope(command) => scope::run(command, global),
         Command::User(command) => user::run(command, global),
+        Command::Upstream(command) => upstream::run(command, global),
+        Command::Import(command) => import::run(&command, global),
         Command::Token(command) => token::run(command, global),
         Command::Session(command) => session::run(command, global),
         Command::Audit(command) => audit::run(command, global),

@@ -1,9 +1,10 @@
-//! What runs beside the requests: clean-up, last uses, dormant accounts, mail, the comparison of clocks, metrics. All stop when the
+//! What runs beside the requests: clean-up, last uses, dormant accounts, mail, the comparison of clocks, dangerous providers, metrics. All stop when the
 //! server does.
 
 use std::time::Duration;
 
 use actix_web::web::Data;
+use curfew_admin::Admin;
 use curfew_http::Edge;
 use curfew_protocol::{Lifetime, Timestamp};
 use curfew_store::StoreError;
@@ -12,6 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::readiness::ClockCheck;
+use crate::upstreams;
 
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(60);
 /// Between two batches, so that clean-up never crowds out a request.
@@ -22,6 +24,7 @@ const DORMANCY_FIRST: Duration = Duration::from_secs(5);
 const DORMANCY_EVERY: Duration = Duration::from_secs(3_600);
 const MAIL_EVERY: Duration = Duration::from_secs(2);
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
+const PROVIDERS_EVERY: Duration = Duration::from_secs(60);
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 const MAILS_AT_ONCE: i64 = 20;
 /// The wait before the second attempt; it doubles with each, up to [`LONGEST_WAIT`].
@@ -41,6 +44,7 @@ pub(crate) async fn run(
         dormancy(&edge, stop.clone()),
         mail(&edge, stop.clone()),
         upkeep(&metrics, stop.clone()),
+        dangerous_providers(&edge, stop.clone()),
         compare_clocks(&edge, &clock, stop)
     );
 }
@@ -126,6 +130,17 @@ async fn compare_clocks(edge: &Edge, clock: &ClockCheck, mut stop: watch::Receiv
 async fn upkeep(metrics: &PrometheusHandle, mut stop: watch::Receiver<bool>) {
     while !stopped_within(&mut stop, METRICS_EVERY).await {
         metrics.run_upkeep();
+    }
+}
+
+/// Keeps the count true while the command line changes providers (B51).
+async fn dangerous_providers(edge: &Edge, mut stop: watch::Receiver<bool>) {
+    while !stopped_within(&mut stop, PROVIDERS_EVERY).await {
+        let admin = Admin::for_command_line(edge.store.clone(), edge.lifetimes);
+        let counted = tokio::task::spawn_blocking(move || upstreams::count_dangerous(&admin)).await;
+        if let Ok(Err(error)) = counted {
+            tracing::warn!(%error, "the upstream providers cannot be counted");
+        }
     }
 }
 

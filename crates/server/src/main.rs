@@ -18,6 +18,7 @@ mod readiness;
 mod serve;
 mod telemetry;
 mod tls;
+mod upstreams;
 
 use std::process::ExitCode;
 

@@ -36,10 +36,7 @@ impl Output {
         if self.json {
             return self.json(&rows);
         }
-        let mut lines: Vec<Vec<String>> =
-            vec![header.iter().map(|word| (*word).to_owned()).collect()];
-        lines.extend(rows.iter().map(cells));
-        line(&columns(&lines));
+        line(&table_text(header, rows.iter().map(cells)));
     }
 
     fn json<T: Serialize + ?Sized>(self, value: &T) {
@@ -48,6 +45,13 @@ impl Output {
             Err(error) => eprintln!("error: the answer cannot be written as JSON: {error}"),
         }
     }
+}
+
+/// A header and rows below each other.
+pub(crate) fn table_text(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let header = header.iter().map(|word| (*word).to_owned()).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+    columns(&lines)
 }
 
 /// Key and value, one pair a line.

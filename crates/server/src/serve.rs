@@ -1,8 +1,9 @@
 //! `curfew serve`
 //!
 //! 1. Configuration, keys and database are opened and checked; whatever is wrong is told here, and nothing starts.
-//! 2. The public listener and the one for metrics are bound, then the jobs start.
-//! 3. SIGINT or SIGTERM: nothing new is accepted, requests under way get their time, then everything ends.
+//! 2. The upstream providers that the configuration describes are put in place.
+//! 3. The public listener and the one for metrics are bound, then the jobs start.
+//! 4. SIGINT or SIGTERM: nothing new is accepted, requests under way get their time, then everything ends.
 
 mod guard;
 
@@ -17,11 +18,13 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
 use curfew_account::Readiness;
+use curfew_admin::Admin;
 use curfew_http::password::PasswordHasher;
 use curfew_http::places::Places;
 use curfew_http::uses::Uses;
 use curfew_http::{Edge, log};
 use curfew_store::Store;
+use curfew_upstream::UpstreamClient;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -31,7 +34,7 @@ use crate::config::{Config, Limits, Listen};
 use crate::failure::Failure;
 use crate::open::{outbound, pages, store_options};
 use crate::readiness::ClockCheck;
-use crate::{jobs, telemetry, tls};
+use crate::{jobs, telemetry, tls, upstreams};
 
 use guard::InFlight;
 
@@ -70,6 +73,9 @@ impl Node {
             .install_recorder()
             .map_err(|error| Failure::told(format!("metrics cannot be counted: {error}")))?;
         guard::describe();
+        upstreams::describe();
+        let admin = Admin::for_command_line(store.clone(), config.lifetimes);
+        upstreams::put_in_place(&admin, &config.upstreams)?;
         let pages = pages(&config)?;
         let outbound = outbound(&config)?;
         let mailer = config.mail.as_ref().map(|mail| mail.mailer()).transpose();
@@ -149,6 +155,7 @@ impl Node {
 
     fn public_listener(&self, in_flight: &InFlight) -> Result<Server, Failure> {
         let (edge, readiness) = (self.edge.clone(), self.readiness.clone());
+        let upstream = Data::new(UpstreamClient::default());
         let (in_flight, limits) = (in_flight.clone(), self.limits);
         let keep_alive = match limits.keep_alive {
             Duration::ZERO => KeepAlive::Disabled,
@@ -159,6 +166,7 @@ impl Node {
             App::new()
                 .app_data(edge.clone())
                 .app_data(readiness.clone())
+                .app_data(upstream.clone())
                 .configure(root_routes)
                 .service(web::scope("/t/{tenant}").configure(tenant_routes))
                 .default_service(web::to(curfew_http::visit::not_found))
@@ -212,7 +220,8 @@ fn tenant_routes(config: &mut ServiceConfig) {
     config
         .configure(curfew_tokens::routes)
         .configure(curfew_grants::routes)
-        .configure(curfew_account::routes);
+        .configure(curfew_account::routes)
+        .configure(curfew_upstream::routes);
 }
 
 /// What lives at the issuer's root only, and the default tenant.

@@ -36,13 +36,14 @@ pub(crate) fn start(log: &Log) {
     }
 }
 
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "curfew",
     "curfew_server",
     "curfew_admin",
     "curfew_account",
     "curfew_grants",
     "curfew_tokens",
+    "curfew_upstream",
     "curfew_http",
     "curfew_store",
     "curfew_policy",

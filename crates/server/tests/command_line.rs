@@ -472,3 +472,150 @@ fn the_references_and_completions_are_printed() {
         assert!(it.run(&arguments).contains(expected), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_provider_is_described_with_what_to_register_there() {
+    let it = Installation::new();
+    it.run(&["tenant", "add", "acme"]);
+    let secret = "s3cret-of-google";
+    let add = [
+        "upstream",
+        "add",
+        "google",
+        "--preset",
+        "google",
+        "--client-id",
+        "g",
+        "--client-secret-stdin",
+    ];
+    let done = it.with_input(
+        &[&add[..], &["--tenant", "acme"]].concat(),
+        &format!("{secret}\n"),
+    );
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success() && !told.contains(secret), "{told}");
+    for part in [
+        "https://accounts.google.com",
+        "http://127.0.0.1:8080/t/acme/upstream/google/callback",
+        "http://127.0.0.1:8080/t/acme/upstream/google/backchannel-logout",
+        "email fallback               confirm",
+        "client secret                set",
+    ] {
+        assert!(told.contains(part), "{part:?} is missing in {told}");
+    }
+    let acme = it.run(&["upstream", "list", "--tenant", "acme"]);
+    assert!(
+        acme.contains("google") && acme.contains("database"),
+        "{acme}"
+    );
+    assert!(
+        !it.run(&["upstream", "list"]).contains("google"),
+        "tenants have providers of their own"
+    );
+    let github = it.with_input(
+        &[
+            "upstream",
+            "add",
+            "code",
+            "--preset",
+            "github",
+            "--client-id",
+            "c",
+            "--client-secret-stdin",
+            "--organization",
+            "acme/core",
+        ],
+        secret,
+    );
+    let told = String::from_utf8_lossy(&github.stdout).into_owned();
+    assert!(
+        told.contains("acme/core") && !told.contains("back-channel"),
+        "{told}"
+    );
+    let cleared = it.json(&[
+        "upstream",
+        "change",
+        "code",
+        "--organization",
+        "none",
+        "--scope",
+        "read:user",
+    ]);
+    assert_eq!(
+        cleared["settings"]["organizations"],
+        Value::Array(Vec::new())
+    );
+    let backfill = it.with_input(
+        &["upstream", "change", "code", "--legacy-links", "backfill"],
+        "",
+    );
+    let told = String::from_utf8_lossy(&backfill.stderr).into_owned();
+    assert!(
+        told.contains("warning: legacy_links is `backfill`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_import_tells_of_every_row() {
+    let it = Installation::new();
+    it.run(&[
+        "upstream",
+        "add",
+        "work",
+        "--issuer",
+        "https://id.example.com",
+        "--client-id",
+        "c",
+        "--no-client-secret",
+    ]);
+    let file = it.folder.path().join("people");
+    let path = file.display().to_string();
+    fs::write(
+        &file,
+        "username,email,subject\nada,ada@example.com,1\nbob,bob@example.com,\nada b,,\n",
+    )
+    .expect("a file");
+    it.refused(&["import", "users", &path], "Say --csv or --json");
+    let arguments = ["import", "users", "--csv", &path, "--provider", "work"];
+    let dry = it.try_run(&[&arguments[..], &["--dry-run"]].concat());
+    let (dry_told, dry_err) = (
+        String::from_utf8_lossy(&dry.stdout).into_owned(),
+        String::from_utf8_lossy(&dry.stderr).into_owned(),
+    );
+    assert_eq!(dry.status.code(), Some(1), "{dry_err}");
+    assert_eq!(dry_err, "", "no bar where nobody watches");
+    assert!(dry_told.contains("nothing was stored"), "{dry_told}");
+    it.refused(&["user", "show", "ada"], "no user");
+    let real = it.try_run(&arguments);
+    let told = String::from_utf8_lossy(&real.stdout).into_owned();
+    assert!(dry_told.starts_with(&told), "{dry_told} is not {told}");
+    let expected = [
+        "line 2  ada  added; bound at work",
+        "line 3  bob  added; waits for its person at work",
+        "line 4  ada b  FAILED: `ada b` cannot be a username",
+        "2 added, 0 linked, 0 the same already, 1 failed.",
+    ];
+    for part in expected {
+        assert!(told.contains(part), "{part:?} is missing in {told}");
+    }
+    let again = String::from_utf8_lossy(&it.try_run(&arguments).stdout).into_owned();
+    assert!(
+        again.contains("line 2  ada  exists already, same; same at work"),
+        "{again}"
+    );
+    let shown = it.run(&["user", "show", "bob"]);
+    assert!(
+        shown.contains("work") && shown.contains("(waits)"),
+        "{shown}"
+    );
+    assert!(it.run(&["doctor"]).contains("1 imported links at work"));
+    fs::write(&file, "[{\"username\": \"carol\"}]").expect("a file");
+    let json = it.run(&["import", "users", "--json", &path]);
+    assert!(
+        json.contains("\"username\":\"carol\"") && json.contains("\"added\":1"),
+        "{json}"
+    );
+    it.refused(&["import", "users", "--csv", &path], "the columns are");
+    it.refused(&["import", "users", "nothing.csv"], "cannot be read");
+}

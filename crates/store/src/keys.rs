@@ -58,10 +58,12 @@ pub enum MacPurpose {
     UpstreamBrowser,
     /// Knows a logout token of an upstream provider again.
     UpstreamLogout,
+    /// Tells one upstream identity from another without naming it.
+    UpstreamSubject,
 }
 
 impl MacPurpose {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Csrf,
         Self::RefreshTag,
         Self::KeyCheck,
@@ -70,6 +72,7 @@ impl MacPurpose {
         Self::AuditTrail,
         Self::UpstreamBrowser,
         Self::UpstreamLogout,
+        Self::UpstreamSubject,
     ];
 
     const fn label(self) -> &'static str {
@@ -82,6 +85,7 @@ impl MacPurpose {
             Self::AuditTrail => "audit trail",
             Self::UpstreamBrowser => "upstream browser",
             Self::UpstreamLogout => "upstream logout",
+            Self::UpstreamSubject => "upstream subject",
         }
     }
 }

@@ -55,6 +55,14 @@ pub struct Callback<'a> {
 }
 
 impl UpstreamClient {
+    /// Asks for what sending somebody off needs, so that nothing is begun with a provider that does not answer.
+    pub async fn prepare(&self, contact: Contact<'_>) -> Result<(), UpstreamFailure> {
+        match contact.provider.kind {
+            ProviderKind::OpenId => self.documents.metadata(contact).await.map(|_| ()),
+            ProviderKind::GitHub => Ok(()),
+        }
+    }
+
     /// Where to send the browser.
     pub async fn authorization_url(
         &self,

@@ -29,6 +29,7 @@ fn login(
         shell: shell(),
         csrf: "form-token".to_owned(),
         return_to: "/authorize?client_id=orchard&scope=trees:read".to_owned(),
+        reauthenticate: false,
         username: username.to_owned(),
         client,
         providers: Vec::new(),
@@ -37,21 +38,25 @@ fn login(
     }
 }
 
+fn provider(name: &str, path: &str) -> ProviderButton {
+    ProviderButton {
+        name: name.to_owned(),
+        href: LocalPath::new(path).expect("a local path"),
+    }
+}
+
 fn login_cases() -> Vec<Case> {
     let mut with_providers = login(text("Orchard"), None, None);
+    with_providers.reauthenticate = true;
     with_providers.shell = Shell {
         base: "/t/acme".to_owned(),
         name: "ACME".to_owned(),
     };
     for (name, path) in [
-        ("GitHub", "/t/acme/login/github"),
-        ("Company ID", "/t/acme/login/company"),
+        ("GitHub", "/t/acme/upstream/github/start"),
+        ("Company ID", "/t/acme/upstream/company/start"),
     ] {
-        let href = LocalPath::new(path).expect("a local path");
-        with_providers.providers.push(ProviderButton {
-            name: name.to_owned(),
-            href,
-        });
+        with_providers.providers.push(provider(name, path));
     }
     let mut cases = vec![
         Case::new("login.html", "plain", &login(None, None, None)),
@@ -123,6 +128,10 @@ fn link_cases() -> Vec<Case> {
             purpose: *purpose,
             username: "ada".to_owned(),
             min_length: 12,
+            providers: match purpose {
+                LinkPurpose::Reset => Vec::new(),
+                LinkPurpose::Invitation => vec![provider("GitHub", "/upstream/github/start")],
+            },
             error,
         };
         let name = if *purpose == LinkPurpose::Reset {

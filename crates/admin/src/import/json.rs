@@ -127,6 +127,10 @@ impl Place<'_> {
 }
 
 fn row(line: u64, value: &str) -> Result<Written, ImportedRow> {
+    // An array would be read as the members in their order.
+    if !value.starts_with('{') {
+        return Err(ImportedRow::failed(line, None, "it is no JSON object"));
+    }
     let object: Object = serde_json::from_str(value).map_err(|error| {
         let named: Option<Named> = serde_json::from_str(value).ok();
         let username = named

@@ -174,7 +174,7 @@ fn a_bad_row_is_told_and_the_others_go_on() {
          b4,,,,hunter2,,,\n\
          b5,,,,,nope,,1\n\
          b6,,,,,,,1\n\
-         b7,,,,,work,https://id.example.com/,1\n\
+         b7,,,,,work,https://id.example.com/,2\n\
          b8,,,,,gh,,octocat\n\
          b9,ADA@example.com,,,,,,\n\
          b10,,,,,work,,1\n\
@@ -292,7 +292,7 @@ fn json_says_the_same_as_an_array_and_as_lines() {
         r#"{"username": "eve", "mail": "eve@example.com"}"#,
         r#"{"username": "fay", "administrator": "yes"}"#,
         r#"{"username": "gus", "username": "gil"}"#,
-        r#"["hal"]"#,
+        r#"["hal", null, null, null, null, null, null]"#,
         r#"{"username": "ida", "links": [{"subject": "8"}, {}]}"#,
     ];
     let expected = [
@@ -303,7 +303,7 @@ fn json_says_the_same_as_an_array_and_as_lines() {
         "eve failed … unknown field `mail`",
         "fay failed … expected a boolean",
         "- failed … duplicate field `username`",
-        "- failed … invalid type",
+        "- failed: it is no JSON object",
         "ida failed … more than once",
     ];
     let (array, lines) = (

@@ -32,7 +32,7 @@ use self::catalogue::Catalogue;
 use self::theme::Theme;
 
 pub use self::language::Language;
-pub use self::model::{ErrorKind, ErrorPage, Lasts, LocalPath, OwnWords, Shell};
+pub use self::model::{ErrorKind, ErrorPage, Lasts, LocalPath, OutsideLink, OwnWords, Shell};
 pub use self::theme::ThemeError;
 
 /// Templates of one crate: file name and source, embedded with `include_str!`.

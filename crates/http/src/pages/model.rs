@@ -37,6 +37,19 @@ impl LocalPath {
     }
 }
 
+/// A link that leaves this server: to an upstream provider, and only where a page says so. It has a scheme of the web, so that it
+/// cannot run script, and its tag says `rel="external"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct OutsideLink(String);
+
+impl OutsideLink {
+    /// None for anything but http and https.
+    pub fn new(url: &url::Url) -> Option<OutsideLink> {
+        matches!(url.scheme(), "http" | "https").then(|| OutsideLink(url.to_string()))
+    }
+}
+
 /// `error.html`: something went wrong that no capability has a page of its own for.
 #[derive(Serialize)]
 pub struct ErrorPage {
@@ -161,7 +174,7 @@ impl OwnWords {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lasts, LocalPath, Unit};
+    use super::{Lasts, LocalPath, OutsideLink, Unit};
 
     #[test]
     fn b48_only_a_path_on_this_server_becomes_a_link() {
@@ -191,6 +204,20 @@ mod tests {
             "/ä",
         ] {
             assert!(LocalPath::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_an_address_of_the_web_becomes_a_link_that_leaves() {
+        for (url, good) in [
+            ("https://idp.example/authorize?x=1", true),
+            ("http://127.0.0.1:8080/authorize", true),
+            ("javascript:alert(1)", false),
+            ("data:text/html,x", false),
+            ("com.example.app:/x", false),
+        ] {
+            let link = OutsideLink::new(&url::Url::parse(url).unwrap());
+            assert_eq!(link.is_some(), good, "{url}");
         }
     }
 

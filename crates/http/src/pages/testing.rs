@@ -19,9 +19,11 @@ const PARTS: [&str; 4] = [
     "asks.html",
     "holdings_parts.html",
 ];
-/// Fields that no visitor's text reaches: they have a type of their own (`LocalPath`, a checked form target), are made from a
+/// Fields that no visitor's text reaches: they have a type of their own (`LocalPath`, `OutsideLink`, a checked form target), are made from a
 /// tenant's slug (`base`), or are constant.
-const TYPED_FIELDS: [&str; 6] = ["base", "href", "switch", "restart", "action", "script"];
+const TYPED_FIELDS: [&str; 9] = [
+    "base", "href", "switch", "restart", "action", "script", "leave", "back", "sign_in",
+];
 const PROBES: [&str; 4] = [
     "<script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>",
@@ -180,7 +182,12 @@ fn reference_faults(opening: &[&Tag<'_>]) -> Vec<String> {
         {
             let local =
                 (value.starts_with('/') && !value.starts_with("//")) || value.starts_with("&#x2f;");
-            if !local {
+            let leaves = tag.name == "a"
+                && tag.attribute("rel") == Some("external")
+                && ["http:&#x2f;&#x2f;", "https:&#x2f;&#x2f;"]
+                    .iter()
+                    .any(|scheme| value.starts_with(scheme));
+            if !local && !leaves {
                 faults.push(format!("<{}> leads to {value}", tag.name));
             }
         }

@@ -78,6 +78,18 @@ pub(crate) fn doctor(global: &Global, invariants: bool) -> Result<(), Failure> {
             "{mark} this machine's clock is {} s ahead of the database's",
             health.clock_difference
         ));
+        for waiting in &health.empty_links {
+            line(&format!(
+                "note  {} imported links at {} (tenant {}) still wait for their person",
+                waiting.links, waiting.provider, waiting.tenant
+            ));
+        }
+        for dangerous in &health.dangerous_providers {
+            line(&format!(
+                "RISK  the provider {} (tenant {}) signs people in by their address alone: dangerous_sign_in_by_email",
+                dangerous.slug, dangerous.tenant
+            ));
+        }
         for finding in &findings {
             let mark = if finding.violations == 0 {
                 "ok   "

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod client;
 pub(crate) mod config;
+pub(crate) mod import;
 pub(crate) mod maintenance;
 pub(crate) mod resource;
 pub(crate) mod scope;
@@ -10,7 +11,9 @@ pub(crate) mod secrets;
 pub(crate) mod session;
 pub(crate) mod tenant;
 pub(crate) mod token;
+pub(crate) mod upstream;
 pub(crate) mod user;
+mod user_identities;
 
 use curfew_protocol::Lifetime;
 

@@ -44,6 +44,15 @@ pub(crate) fn new_password(
         .map_err(|failure| Failure::told(failure.to_string()))
 }
 
+/// A client secret that another server gave.
+pub(crate) fn client_secret() -> Result<Redacted<String>, Failure> {
+    if std::io::stdin().is_terminal() {
+        prompt("Client secret: ")
+    } else {
+        from_input()
+    }
+}
+
 fn sentence(refusal: PasswordRefusal) -> String {
     match refusal {
         PasswordRefusal::TooShort => {

@@ -7,6 +7,7 @@ use curfew_protocol::Redacted;
 use curfew_store::users::User;
 use serde_json::json;
 
+use super::user_identities::{self, LinkArgs};
 use super::{or_dash, secrets};
 use crate::cli::Global;
 use crate::failure::Failure;
@@ -41,6 +42,16 @@ pub(crate) enum UserCommand {
     SetPassword { username: String },
     /// End every session and token
     LogoutEverywhere { username: String },
+    /// Bind an identity at an upstream provider to an account, on your word alone
+    Link(LinkArgs),
+    /// Take a link to an upstream identity away; what was born through it is dead at once
+    Unlink {
+        username: String,
+        /// As `user show` lists it
+        link_id: String,
+    },
+    /// Give an account that was made by signing in upstream the scopes that write
+    LiftQuarantine { username: String },
 }
 
 #[derive(Debug, Args)]
@@ -107,7 +118,12 @@ pub(crate) fn run(command: UserCommand, global: &Global) -> Result<(), Failure> 
         }
         UserCommand::Show { username } => {
             let user = admin.user_show(&opened.tenant, &username)?;
-            out.value(&user, || show(&user));
+            let links = admin.user_links(&opened.tenant, &username)?;
+            let mut value = json!(user);
+            value["links"] = json!(links);
+            out.value(&value, || {
+                format!("{}{}", show(&user), user_identities::listed(&links))
+            });
         }
         UserCommand::Change(args) => change(&opened, args)?,
         UserCommand::Suspend { username } => set(&username, UserStatus::Suspended)?,
@@ -139,6 +155,14 @@ pub(crate) fn run(command: UserCommand, global: &Global) -> Result<(), Failure> 
         UserCommand::LogoutEverywhere { username } => {
             admin.user_logout_everywhere(opened.at(&username))?;
             out.done(&format!("every session and token of {username} was ended"));
+        }
+        UserCommand::Link(args) => user_identities::link(&opened, args)?,
+        UserCommand::Unlink { username, link_id } => {
+            user_identities::unlink(&opened, &username, &link_id)?;
+        }
+        UserCommand::LiftQuarantine { username } => {
+            admin.user_lift_quarantine(opened.at(&username))?;
+            out.done(&format!("user {username} is in no quarantine any more"));
         }
     }
     Ok(())
@@ -251,6 +275,10 @@ fn show(user: &User) -> String {
         ("e-mail", or_dash(user.email.as_deref())),
         ("status", user.status.to_string()),
         ("role", role(user).to_owned()),
+        (
+            "quarantine",
+            if user.quarantined { "yes" } else { "no" }.to_owned(),
+        ),
         ("added", time(user.created_at.seconds())),
         ("status since", time(user.status_changed_at.seconds())),
     ])

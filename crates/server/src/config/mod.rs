@@ -14,6 +14,9 @@ mod rules;
 pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
+mod upstream;
+#[cfg(test)]
+mod upstream_tests;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +30,7 @@ pub(crate) use error::ConfigFailure;
 pub(crate) use listen::{Limits, Listen, TlsFiles};
 pub(crate) use mail::MailSettings;
 pub(crate) use outbound::OutboundSettings;
+pub(crate) use upstream::UpstreamSettings;
 
 use raw::Raw;
 
@@ -41,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) keys_directory: PathBuf,
     pub(crate) proxies: TrustedProxies,
     pub(crate) outbound: OutboundSettings,
+    pub(crate) upstreams: Vec<UpstreamSettings>,
     pub(crate) mail: Option<MailSettings>,
     pub(crate) log: Log,
     pub(crate) theme: Option<PathBuf>,
@@ -121,6 +126,7 @@ impl Config {
         );
         let proxies = proxies(&mut raw);
         let outbound = OutboundSettings::take(&mut raw, base);
+        let upstreams = UpstreamSettings::take_all(&mut raw, base);
         let mail = MailSettings::take(&mut raw);
         let log = log(&mut raw);
         let theme = raw.text("theme.directory").map(|folder| base.join(folder));
@@ -141,6 +147,7 @@ impl Config {
                 keys_directory,
                 proxies,
                 outbound,
+                upstreams,
                 mail,
                 log,
                 theme,

@@ -17,7 +17,7 @@ pub(crate) fn configuration() -> String {
          A TOML file, `curfew.toml` in the working directory unless `--config` or `CURFEW_CONFIG` names another, and environment\n\
          variables, which win over the file. Relative paths begin at the file's folder. A key that is not listed here is an error, and\n\
          so is a value out of its range: the server then says key, value and remedy, and does not start. A setting that weakens\n\
-         security would have `dangerous` in its name; there is none.\n"
+         security has `dangerous` in its name.\n"
     );
     let mut section = None;
     for setting in all() {
@@ -29,13 +29,15 @@ pub(crate) fn configuration() -> String {
         if section.as_ref() != Some(&own) {
             let _ = write!(
                 text,
-                "\n## {own}\n\n| Key | Variable | Type | Default | Meaning |\n|---|---|---|---|---|\n"
+                "\n## {own}\n\n{}| Key | Variable | Type | Default | Meaning |\n|---|---|---|---|---|\n",
+                introduction(&own)
             );
             section = Some(own);
         }
         let shape = match setting.shape {
             Shape::Text => "text",
             Shape::Number => "number",
+            Shape::Switch => "true or false",
             Shape::List => "list; in the variable: separated by commas",
         };
         let _ = writeln!(
@@ -48,6 +50,17 @@ pub(crate) fn configuration() -> String {
         );
     }
     text
+}
+
+/// What a section is about, where the keys do not say it.
+fn introduction(section: &str) -> &'static str {
+    match section {
+        "upstream" => {
+            "The providers through which people sign in, described in [upstream.md](../upstream.md): each has a table of its own, and NAME \
+             is its slug, such as `google` in `[upstream.google]`. In the name of a variable a hyphen of it is an underscore.\n\n"
+        }
+        _ => "",
+    }
 }
 
 /// `docs/reference/errors.md`.

@@ -9,6 +9,8 @@ use toml::Value;
 pub(crate) enum Shape {
     Text,
     Number,
+    /// true or false
+    Switch,
     List,
 }
 
@@ -30,6 +32,9 @@ impl Setting {
             Shape::Number => text
                 .parse::<i64>()
                 .map_or_else(|_| Value::String(text.to_owned()), Value::Integer),
+            Shape::Switch => text
+                .parse::<bool>()
+                .map_or_else(|_| Value::String(text.to_owned()), Value::Boolean),
             Shape::List => Value::Array(
                 text.split(',')
                     .map(str::trim)
@@ -183,6 +188,11 @@ const PLAIN: &[(&str, Shape, &str, &str)] = &[
     ),
 ];
 
+/// The section whose tables are named by whoever writes them.
+pub(super) const UPSTREAM: &str = "upstream";
+/// Stands for such a name in the key of a setting.
+pub(super) const NAME: &str = "NAME";
+
 const SECRET: &[&str] = &["database.url", "mail.smtp_url"];
 
 /// Every setting, in the order of the reference.
@@ -215,5 +225,18 @@ pub(crate) fn all() -> Vec<Setting> {
             meaning: meaning.trim().to_owned(),
             secret: false,
         });
-    plain.chain(lifetimes).chain(rates).collect()
+    let upstream = super::upstream::KEYS
+        .iter()
+        .map(|(key, shape, default, meaning)| Setting {
+            key: format!("{UPSTREAM}.{NAME}.{key}"),
+            shape: *shape,
+            default: (*default).to_owned(),
+            meaning: (*meaning).to_owned(),
+            secret: *key == "client_secret",
+        });
+    plain
+        .chain(upstream)
+        .chain(lifetimes)
+        .chain(rates)
+        .collect()
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 
-fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigFailure> {
+pub(super) fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigFailure> {
     let environment: Vec<_> = environment
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -10,14 +10,14 @@ fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigFailu
     Config::parse(text, &environment, Path::new("/base"))
 }
 
-fn complaint(text: &str, environment: &[(&str, &str)]) -> String {
+pub(super) fn complaint(text: &str, environment: &[(&str, &str)]) -> String {
     match parse(text, environment) {
         Ok(_) => panic!("accepted: {text} {environment:?}"),
         Err(failure) => failure.to_string(),
     }
 }
 
-const ISSUER: &str = "issuer = \"https://id.example.com\"\n";
+pub(super) const ISSUER: &str = "issuer = \"https://id.example.com\"\n";
 
 #[test]
 fn the_issuer_alone_is_a_configuration() {

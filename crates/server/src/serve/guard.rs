@@ -52,6 +52,18 @@ pub(super) fn describe() {
         "curfew_outbound_calls_total",
         "Calls to other servers, such as identity providers, by their outcome"
     );
+    metrics::describe_counter!(
+        "curfew_upstream_logins_total",
+        "Ways through upstream providers by their end"
+    );
+    metrics::describe_counter!(
+        "curfew_upstream_dangerous_sign_ins_total",
+        "Sign-ins by an e-mail address alone, which dangerous_sign_in_by_email allows"
+    );
+    metrics::describe_counter!(
+        "curfew_upstream_logouts_total",
+        "Logout tokens of upstream providers by what became of them"
+    );
     LazyLock::force(&ANSWERS);
 }
 

@@ -1,0 +1,100 @@
+//! `POST /upstream/{provider}/link`: somebody signed in wants to add an identity to their account.
+//!
+//! 1. The form is one of ours, made for this session.
+//! 2. The sign-in is fresh: whoever finds an open browser must not add a way in of their own.
+//! 3. The start is counted, and the browser leaves as for a sign-in, with the session as its purpose (SUP-03).
+//!
+//! The answer is a page with a link, and no redirect. Chromium applies the `form-action` of the page that holds the form to every
+//! redirect after it, and that page cannot know where a provider's authorization endpoint is without asking the provider; a link is
+//! followed under no such rule, so that no page needs an exception in its policy.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use curfew_http::answer::{self, see_other};
+use curfew_http::pages::OutsideLink;
+use curfew_http::problem::PageContext;
+use curfew_http::visit::{Expired, Visitor, check_form, posted, with_cookie};
+use curfew_http::{Edge, origin};
+use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy};
+use curfew_store::upstream_logins::Purpose;
+
+use crate::client::UpstreamClient;
+use crate::departure::Departure;
+use crate::failure::{Unavailable, UpstreamFailure};
+use crate::gate;
+use crate::pages::ContinuePage;
+use crate::refusal::{Back, IDENTITIES, Refusal};
+use crate::start::{return_to, spend};
+use crate::stop::{Stop, pages};
+
+/// Where the person is told that it is done.
+const LINKED: &str = "/account/identities?told=linked";
+
+pub(crate) async fn post(
+    request: HttpRequest,
+    edge: Data<Edge>,
+    client: Data<UpstreamClient>,
+    payload: Payload,
+) -> HttpResponse {
+    pages(&request, &edge, async |at: PageContext<'_>| {
+        leave(at, &client, payload).await
+    })
+    .await
+}
+
+async fn leave(
+    at: PageContext<'_>,
+    client: &UpstreamClient,
+    payload: Payload,
+) -> Result<HttpResponse, Stop> {
+    let provider = gate::named(&at).await?;
+    let body = posted(&at, payload).await?;
+    let form = body.parse(&[])?;
+    let visitor = Visitor::of(&at).await?;
+    let Some(who) = &visitor.signed_in else {
+        let login = answer::to_login(at.realm, IDENTITIES);
+        return Ok(visitor.tidied(&at, login));
+    };
+    if let Err(Expired) = check_form(&at, &who.form_owner(), &form)? {
+        let again = format!("{IDENTITIES}?told=expired");
+        return Ok(see_other(&at.realm.path(&again)));
+    }
+    if !who.is_fresh(at.edge) {
+        let login = at.realm.login_path(&at.realm.path(IDENTITIES));
+        return Ok(see_other(&format!("{login}&reauth=1")));
+    }
+    spend(&at).await?;
+    if !gate::is_active(&provider) {
+        let page = Refusal::ProviderDisabled.page(&at, &provider, Back::Account);
+        return Err(Stop::page(page));
+    }
+    let by = AuthenticatedBy::Session(who.session_id);
+    let from = origin::of(at.request, at.edge);
+    let departure = Departure {
+        at,
+        client,
+        provider: &provider,
+        purpose: Purpose::Link(who.session_id),
+        reauthenticate: false,
+        return_to: return_to(&at, &form, LINKED),
+        audit: Some(AuditEntry {
+            tenant_id: Some(at.realm.tenant_id),
+            user_id: Some(who.user_id),
+            detail: Some(format!("link_begun {}", provider.slug)),
+            ..AuditEntry::new(AuditEvent::IdentityProofAsked, by, from)
+        }),
+    };
+    let sent = departure.begin().await?;
+    let Some(leave) = OutsideLink::new(&sent.url) else {
+        let failure = UpstreamFailure::from(Unavailable::Misconfigured);
+        return Err(Stop::failed(&at, &provider, &failure));
+    };
+    let model = ContinuePage {
+        shell: at.realm.shell(),
+        provider: provider.name,
+        leave,
+    };
+    let page = answer::page(&at, StatusCode::OK, "upstream_continue.html", &model);
+    Ok(with_cookie(page, sent.cookie))
+}

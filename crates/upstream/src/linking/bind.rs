@@ -1,0 +1,135 @@
+//! What signing in and proving share: a link is made or filled, a refusal is written down, a session is born through a link.
+
+use curfew_http::session::UpstreamBirth;
+use curfew_protocol::{LinkId, ProviderId, Timestamp, UserId};
+use curfew_store::audit::{AuditEntry, AuditEvent};
+use curfew_store::link_proofs::ProvedIdentity;
+use curfew_store::links::{Link, NewLink};
+use curfew_store::nodes::BornThrough;
+use curfew_store::providers::Provider;
+use curfew_store::sessions::UpstreamSession;
+use curfew_store::{MacPurpose, ServerKeys, StoreError, Write};
+
+use super::{Done, Turned};
+use crate::refusal::Refusal;
+
+/// An identity that gets its place at an account.
+pub(crate) struct Binding<'a> {
+    pub(crate) provider: &'a Provider,
+    /// Held.
+    pub(crate) user: UserId,
+    pub(crate) identity: &'a ProvedIdentity,
+    /// The imported link that gets the subject.
+    pub(crate) legacy: Option<LinkId>,
+}
+
+impl Binding<'_> {
+    /// Makes the link, or fills the empty one. `entry` says by whom.
+    pub(crate) fn run(&self, write: &mut Write<'_>, entry: &AuditEntry) -> Done<Link> {
+        let (id, event) = match self.legacy {
+            None => {
+                let id = write.link_insert(&NewLink {
+                    provider_id: self.provider.id,
+                    user_id: self.user,
+                    subject: Some(self.identity.subject()),
+                    display: self.identity.display.clone(),
+                })?;
+                (id, AuditEvent::IdentityLinked)
+            }
+            Some(legacy) => {
+                let (subject, display) = (self.identity.subject(), &self.identity.display);
+                if !write.link_backfill(legacy, &subject, display)? {
+                    return self.filled_already(write, legacy);
+                }
+                (legacy, AuditEvent::IdentityBackfilled)
+            }
+        };
+        write.audit(&AuditEntry {
+            event,
+            user_id: Some(self.user),
+            detail: Some(self.provider.slug.clone()),
+            ..entry.clone()
+        })?;
+        Ok(Ok(self.stored(write, id)?))
+    }
+
+    /// Somebody was faster: it is this identity's link, or it is somebody else's (B15).
+    fn filled_already(&self, write: &mut Write<'_>, legacy: LinkId) -> Done<Link> {
+        let link = self.stored(write, legacy)?;
+        Ok(if link.subject.as_ref() == Some(&self.identity.subject()) {
+            Ok(link)
+        } else {
+            Err(super::NotDone::Refused(Turned {
+                refusal: Refusal::IdentityAlreadyBound,
+                victim: Some(self.user),
+            }))
+        })
+    }
+
+    fn stored(&self, write: &mut Write<'_>, id: LinkId) -> Result<Link, StoreError> {
+        let link = write.link(id)?.filter(|link| link.user_id == self.user);
+        link.ok_or_else(|| StoreError::Corrupt("a link that was just written".to_owned()))
+    }
+}
+
+/// What a session is born through. `link` is `None` where no link of this identity let the person in.
+pub(crate) fn birth(
+    provider: &Provider,
+    identity: &ProvedIdentity,
+    link: Option<&Link>,
+) -> UpstreamBirth {
+    UpstreamBirth {
+        through: link.map(|link| BornThrough {
+            link: link.id,
+            link_epoch: link.epoch,
+            provider_epoch: provider.epoch,
+        }),
+        session: UpstreamSession {
+            sid: identity.sid.clone(),
+            bound: provider.settings.policy.bind_to_upstream,
+        },
+        ends_at: identity.ends_at.map(Timestamp::from_seconds),
+        authenticated_at: identity.auth_time.map(Timestamp::from_seconds),
+    }
+}
+
+/// Writes down that an identity was not let in (B03).
+pub(crate) fn refused(
+    write: &mut Write<'_>,
+    (provider, identity): (ProviderId, &ProvedIdentity),
+    turned: Turned,
+    entry: AuditEntry,
+) -> Result<(), StoreError> {
+    let slug = write.provider(provider)?.map(|provider| provider.slug);
+    let digest = subject_digest(write.keys(), identity);
+    let code = turned.refusal.code();
+    let detail = format!("{code} {} sub={digest}", slug.unwrap_or_default());
+    write.audit(&entry.refused(&detail))
+}
+
+/// Says it to whoever watches the log: who was not let in, and at whose account (B03).
+pub(crate) fn log_refusal(
+    keys: &ServerKeys,
+    provider: &Provider,
+    identity: &ProvedIdentity,
+    turned: Turned,
+) {
+    let digest = subject_digest(keys, identity);
+    let victim = turned.victim.map(|user| user.to_string());
+    tracing::warn!(
+        code = turned.refusal.code(),
+        provider = provider.slug,
+        victim,
+        issuer = identity.issuer,
+        subject_digest = digest,
+        "an upstream identity was refused"
+    );
+}
+
+/// Tells one identity from another without naming it. Keyed, because subjects can be guessed.
+fn subject_digest(keys: &ServerKeys, identity: &ProvedIdentity) -> String {
+    let parts = [identity.issuer.as_bytes(), identity.subject.as_bytes()];
+    let digest = keys.mac(MacPurpose::UpstreamSubject, &parts);
+    let head = digest.as_bytes().iter().take(8);
+    head.map(|byte| format!("{byte:02x}")).collect()
+}
