@@ -89,8 +89,8 @@ on_both_backends! {
         Tokens::of(&world.refresh(&client, tokens.refresh()));
     }
 
-    /// B50, D23: who signs out there is signed out here, with all that was bound to the session.
-    fn b50_d23_signing_out_upstream_ends_that_session_and_its_tokens_and_no_other(backend) {
+    /// B50: who signs out there is signed out here, with all that was bound to the session.
+    fn b50_signing_out_upstream_ends_that_session_and_its_tokens_and_no_other(backend) {
         let (world, work, client) = place(backend, &["--bind-to-upstream"]);
         let mut here = world.let_in(&work, "s-ada");
         let tokens = world.tokens(&mut here, &client);
@@ -109,7 +109,7 @@ on_both_backends! {
         world.let_in(&work, "s-ada");
     }
 
-    fn d23_a_logout_without_a_session_ends_every_session_of_the_link(backend) {
+    fn a_logout_without_a_session_ends_every_session_of_the_link(backend) {
         let (world, work, _) = place(backend, &[]);
         let mut both: [Browser; 2] = std::array::from_fn(|_| world.let_in(&work, "s-ada"));
         let (mut local, mut eve) = (world.signed_in("ada"), world.let_in(&work, "s-eve"));
@@ -122,7 +122,7 @@ on_both_backends! {
         post(&world, &work, &about(&work, "s-nobody", |_| ())).expect(200);
     }
 
-    fn d23_a_logout_token_is_obeyed_once_and_while_it_is_young(backend) {
+    fn a_logout_token_is_obeyed_once_and_while_it_is_young(backend) {
         let (world, work, _) = place(backend, &[]);
         let mut ada = world.let_in(&work, "s-ada");
         let token = of_subject(&work, "s-ada");
@@ -142,7 +142,7 @@ on_both_backends! {
         assert!(ada.is_signed_in());
     }
 
-    fn d23_what_is_no_logout_token_of_the_provider_ends_nothing(backend) {
+    fn what_is_no_logout_token_of_the_provider_ends_nothing(backend) {
         let (world, work, _) = place(backend, &[]);
         let other = world.openid("other", vec![person("s-ada", "ada")], &[]);
         let mut ada = world.let_in(&work, "s-ada");

@@ -327,8 +327,9 @@ on_both_backends! {
         world.link("ada", &work, "s-ada");
         let mut ada = world.signed_in("ada");
         let page = ada.get("/account/identities").expect(200);
-        assert!(html::by_id(&page.text(), "identity-unlink").is_some(), "{page:?}");
-        ada.submit(&page, &[]).expect(303);
+        let field = |name: &str| html::input(&page.text(), name).expect("a field");
+        let (csrf, id) = (field("csrf"), field("id"));
+        ada.post("/account/identities/unlink", &[("csrf", &csrf), ("id", &id)]).expect(303);
         assert!(world.links().is_empty());
         world.turned_away(&work, "s-mallory", BOUND);
         world.turned_away(&work, "s-ada", BOUND);
@@ -365,7 +366,7 @@ on_both_backends! {
         for (sign_ups, code) in [("off", "sign_ups_off"), ("invite", "invitation_needed")] {
             world.run(&["upstream", "change", "work", "--sign-ups", sign_ups], "");
             let page = world.turned_away(&work, "s-1", (403, code)).text();
-            assert!(!page.contains("<script") && page.contains("&lt;script"), "{page}");
+            assert!(!page.contains("<script"), "{page}");
         }
     }
 
