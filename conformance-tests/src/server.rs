@@ -18,7 +18,7 @@ const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// Budgets that tests would use up by their own haste.
 const LIMITS: &str = "CURFEW_RATE_LIMITS_";
-const BUDGETS: [&str; 16] = [
+const BUDGETS: [&str; 18] = [
     "AUTHORIZATIONS",
     "CLIENT_FAILURES",
     "PASSWORD_FAILURES_ACCOUNT",
@@ -35,6 +35,8 @@ const BUDGETS: [&str; 16] = [
     "DEVICE_GUESSES_ADDRESS",
     "BEARER_FAILURES",
     "API_CALLS",
+    "UPSTREAM_STARTS",
+    "UPSTREAM_LOGOUT_FAILURES",
 ];
 
 /// Which database a server stands on.
@@ -247,16 +249,15 @@ impl Drop for Database {
     }
 }
 
-fn try_psql(url: &str, statement: &str) -> Output {
+fn try_psql(url: &str, statements: &[&str]) -> Output {
     let mut command = Command::new("psql");
-    command
-        .args([url, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement])
-        .output()
-        .expect("psql runs")
+    command.args([url, "-qAtX", "-v", "ON_ERROR_STOP=1"]);
+    command.args(statements.iter().flat_map(|statement| ["-c", statement]));
+    command.output().expect("psql runs")
 }
 
 fn psql(url: &str, statement: &str) {
-    let done = try_psql(url, statement);
+    let done = try_psql(url, &[statement]);
     assert!(
         done.status.success(),
         "{statement}: {}",
@@ -567,19 +568,22 @@ impl Curfew {
 
     /// Runs a statement on the database itself; the error is the database's own.
     pub fn try_query(&self, statement: &str) -> Result<String, String> {
+        self.try_queries(&[statement])
+    }
+
+    /// Runs statements one after the other; their rows come one below the other.
+    pub fn try_queries(&self, statements: &[&str]) -> Result<String, String> {
         let script = "import sqlite3, sys\n\
             c = sqlite3.connect(sys.argv[1], timeout=10)\n\
-            print('\\n'.join('|'.join(map(str, row)) for row in c.execute(sys.argv[2])))\n\
+            for s in sys.argv[2:]: print('\\n'.join('|'.join(map(str, row)) for row in c.execute(s)))\n\
             c.commit()";
         let done = match self.database.backend {
-            Backend::Postgres => try_psql(&self.database.url, statement),
+            Backend::Postgres => try_psql(&self.database.url, statements),
             Backend::Sqlite => {
                 let file = self.database.url.trim_start_matches("sqlite:");
                 let mut command = Command::new("python3");
-                command
-                    .args(["-c", script, file, statement])
-                    .output()
-                    .expect("python3 runs")
+                command.args(["-S", "-E", "-c", script, file]);
+                command.args(statements).output().expect("python3 runs")
             }
         };
         if done.status.success() {
