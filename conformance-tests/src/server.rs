@@ -18,7 +18,7 @@ const LIBFAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// Budgets that tests would use up by their own haste.
 const LIMITS: &str = "CURFEW_RATE_LIMITS_";
-const BUDGETS: [&str; 16] = [
+const BUDGETS: [&str; 18] = [
     "AUTHORIZATIONS",
     "CLIENT_FAILURES",
     "PASSWORD_FAILURES_ACCOUNT",
@@ -35,6 +35,8 @@ const BUDGETS: [&str; 16] = [
     "DEVICE_GUESSES_ADDRESS",
     "BEARER_FAILURES",
     "API_CALLS",
+    "UPSTREAM_STARTS",
+    "UPSTREAM_LOGOUT_FAILURES",
 ];
 
 /// Which database a server stands on.

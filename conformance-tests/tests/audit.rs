@@ -1,5 +1,7 @@
 //! Requirements 1.F: the audit trail.
 
+mod audit_upstream;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
@@ -24,8 +26,29 @@ static MAILS: LazyLock<Mutex<MailServer>> = LazyLock::new(|| Mutex::new(MailServ
 /// A server that sends mail.
 fn mailing(backend: Backend) -> World {
     let url = MAILS.lock().expect("no panic").url();
-    let setup = Setup::new(backend).env("CURFEW_MAIL_SMTP_URL", &url);
+    let setup = Setup::new(backend)
+        .with_upstreams()
+        .env("CURFEW_MAIL_SMTP_URL", &url);
     World::with(setup.env("CURFEW_MAIL_FROM", "no-reply@example.test"))
+}
+
+/// The link that leads to `path` from the first mail about `about`; others wait for other mails, and some of their links have died
+/// meanwhile.
+fn mail_with(about: &str, path: &str) -> String {
+    let mails = MAILS.lock().expect("no panic");
+    loop {
+        let mail = mails.next(Duration::from_secs(30));
+        let concerns = mail.text.contains(about) || mail.recipients.iter().any(|to| to == about);
+        let mut lines = mail.text.lines();
+        if let Some(link) = lines.find(|line| concerns && line.contains(path)) {
+            return link.trim().to_owned();
+        }
+    }
+}
+
+/// Every case.
+fn cases() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(audit_upstream::CASES)
 }
 
 /// One route and how it is made to change something.
@@ -306,18 +329,7 @@ const CASES: &[Case] = &[
         call: |world| {
             let device = waiting_device(world);
             world.browser().approve_device(&device);
-            let mails = MAILS.lock().expect("no panic");
-            let link = loop {
-                let mail = mails.next(Duration::from_secs(30)).text;
-                // Others wait for other devices, and some of their links have died meanwhile.
-                let found = mail
-                    .lines()
-                    .find(|line| line.contains("/account/undo?link="))
-                    .filter(|_| mail.contains(&device.client.id));
-                if let Some(link) = found {
-                    break link.trim().to_owned();
-                }
-            };
+            let link = mail_with(&device.client.id, "/account/undo?link=");
             let mut browser = world.browser();
             let page = browser.get(&link).expect(200);
             let before = rows(world);
@@ -567,19 +579,19 @@ on_both_backends! {
         let world = mailing(backend);
         let routes = routes(&world);
         assert!(routes.len() > 30, "{routes:?}");
-        let has_case = |route: &str| CASES.iter().any(|case| case.route == route);
+        let has_case = |route: &str| cases().any(|case| case.route == route);
         let is_allowed = |route: &str| READING.iter().any(|reading| reading.route == route);
         for route in routes.iter().filter(|route| !is_reading_method(route)) {
             assert!(has_case(route) || is_allowed(route), "{route} has no case: does it leave an audit row?");
             assert!(!(has_case(route) && is_allowed(route)), "{route} is listed twice");
         }
-        for listed in CASES.iter().map(|case| case.route).chain(READING.iter().map(|reading| reading.route)) {
+        for listed in cases().map(|case| case.route).chain(READING.iter().map(|reading| reading.route)) {
             assert!(routes.contains(listed), "{listed} is listed, but there is no such route any more");
         }
         for (path, _) in ELSEWHERE {
             assert!(registered_paths().contains(*path), "{path} is listed, but there is no such path any more");
         }
-        for Case { route, call } in CASES {
+        for Case { route, call } in cases() {
             let before = rows(&world);
             call(&world);
             assert!(rows(&world) > before, "{route} left no audit row");
