@@ -2,7 +2,9 @@
 //! answer is a refusal, nothing panics, and nothing is stored.
 
 use conformance_tests::upstream::Upstream;
-use conformance_tests::{Backend, Browser, Request, Response, Setup, World, html, on_both_backends};
+use conformance_tests::{
+    Backend, Browser, Request, Response, Setup, World, html, on_both_backends,
+};
 use demo_provider::{Hooks, Person, Running};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -17,15 +19,23 @@ fn place(backend: Backend) -> (World, Upstream<Running>) {
 /// A refusal, and no word of what is behind.
 #[track_caller]
 fn refused(answer: &Response, what: &str) {
-    assert!(
-        (400..500).contains(&answer.status),
-        "{what}: {answer:?}"
-    );
+    assert!((400..500).contains(&answer.status), "{what}: {answer:?}");
     let text = answer.text().to_lowercase();
     for leak in [
-        "panic", "sqlite", "postgres", "diesel", "constraint", "select ", "actix", "src/", ".rs:",
+        "panic",
+        "sqlite",
+        "postgres",
+        "diesel",
+        "constraint",
+        "select ",
+        "actix",
+        "src/",
+        ".rs:",
     ] {
-        assert!(!text.contains(leak), "{leak} is told for {what}: {answer:?}");
+        assert!(
+            !text.contains(leak),
+            "{leak} is told for {what}: {answer:?}"
+        );
     }
     assert!(!text.contains("<script>alert"), "{what}: {answer:?}");
 }
@@ -148,7 +158,12 @@ on_both_backends! {
         // B48: whatever is asked for, the way back is a path of our own.
         for return_to in ["//evil.example", "https://evil.example/", "/\\evil.example", "\\/evil.example", "/%2f%2fevil.example", "javascript:alert(1)", "/a\r\nb", "\0", ""] {
             let mut browser = world.browser();
-            let started = browser.get(&provider.start(return_to)).expect(303);
+            let started = browser.get(&provider.start(return_to));
+            if return_to.contains(['\r', '\0']) {
+                refused(&started, return_to);
+                continue;
+            }
+            let started = started.expect(303);
             let back = browser.sign_in_elsewhere(started.location().expect("a redirect"), "s-new");
             let answer = browser.come_back(&back);
             browser.assert_let_in(&answer);

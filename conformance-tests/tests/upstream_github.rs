@@ -78,7 +78,10 @@ fn assert_written_down(world: &World, victim: &str) {
         "identity.refused",
     ]);
     let detail = trail[0]["detail"].as_str().unwrap_or_default();
-    assert!(detail.starts_with("identity_already_bound hub sub="), "{trail}");
+    assert!(
+        detail.starts_with("identity_already_bound hub sub="),
+        "{trail}"
+    );
     let log = world.log(0);
     let warned = log
         .lines()

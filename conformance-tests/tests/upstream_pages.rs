@@ -15,7 +15,8 @@ use thirtyfour::prelude::*;
 
 /// Everybody at the other side.
 fn people() -> Value {
-    let person = |name: &str, email: &str| json!({"email": email, "email_verified": true, "name": name});
+    let person =
+        |name: &str, email: &str| json!({"email": email, "email_verified": true, "name": name});
     json!({
         "s-ada": person("Ada Lovelace", "ada@example.test"),
         "s-vic": person("Victor", "vic@example.test"),
@@ -32,7 +33,9 @@ fn setup() -> Setup {
 /// The other side, with the usual people.
 fn provider(stage: &Stage, options: &[&str]) -> Upstream<OidcProvider> {
     let named = ["--name", "Harbour Identity"];
-    stage.world.oidc_provider("work", &people(), &[&named[..], options].concat())
+    stage
+        .world
+        .oidc_provider("work", &people(), &[&named[..], options].concat())
 }
 
 /// The words of the whole page.
@@ -145,7 +148,9 @@ fn browser_oidc_provider_signs_people_in_on_its_own_pages() {
 fn browser_is_linked_at_the_first_sign_in_and_another_subject_is_refused() {
     play("upstream-first", setup(), |stage| async move {
         let _provider = provider(&stage, &[]);
-        stage.world.cli(&["user", "add", "vic", "--email", "vic@example.test"]);
+        stage
+            .world
+            .cli(&["user", "add", "vic", "--email", "vic@example.test"]);
         stage.go("/login").await;
         stage.picture("sign-in").await;
         come_as(&stage, "s-vic").await;
@@ -159,7 +164,10 @@ fn browser_is_linked_at_the_first_sign_in_and_another_subject_is_refused() {
         come_as(&stage, "s-eve").await;
         stage.expect_heading("You were not signed in").await;
         let told = words(&stage).await;
-        assert!(told.contains("identity_already_bound") && told.contains("Harbour Identity"), "{told}");
+        assert!(
+            told.contains("identity_already_bound") && told.contains("Harbour Identity"),
+            "{told}"
+        );
         stage.picture("already-bound").await;
         stage.click("upstream-back").await;
         stage.expect_heading("Sign in").await;
@@ -180,7 +188,9 @@ fn browser_signs_up_through_a_provider_where_that_is_allowed() {
         stage.click("consent-approve").await;
         assert!(stage.wait_for_app(1).await.contains("code="));
         forget(&stage).await;
-        stage.world.run(&["upstream", "change", "work", "--sign-ups", "off"], "");
+        stage
+            .world
+            .run(&["upstream", "change", "work", "--sign-ups", "off"], "");
         come_as(&stage, "s-other").await;
         let told = words(&stage).await;
         assert!(told.contains("sign_ups_off"), "{told}");
@@ -215,50 +225,63 @@ fn browser_proves_by_signing_in_that_the_account_is_theirs() {
 /// The same by the mailbox: the page that says where to look.
 #[test]
 fn browser_asks_for_a_mail_that_proves_the_account() {
-    play("upstream-mail", with_mail().with_upstreams(), |stage| async move {
-        let _provider = provider(&stage, &[]);
-        come_as(&stage, "s-ada").await;
-        stage.picture("asked").await;
-        stage.click("proof-mail").await;
-        stage.expect_heading("Check your e-mail").await;
-        stage.picture("sent").await;
-        assert_eq!(stage.world.query("SELECT count(*) FROM links"), "0");
-    });
+    play(
+        "upstream-mail",
+        with_mail().with_upstreams(),
+        |stage| async move {
+            let _provider = provider(&stage, &[]);
+            come_as(&stage, "s-ada").await;
+            stage.picture("asked").await;
+            stage.click("proof-mail").await;
+            stage.expect_heading("Check your e-mail").await;
+            stage.picture("sent").await;
+            assert_eq!(stage.world.query("SELECT count(*) FROM links"), "0");
+        },
+    );
 }
 
 /// On the account page: a fresh sign-in, the way out, the last question; and the way back.
 #[test]
 fn browser_links_an_identity_on_the_account_page_and_unlinks_it() {
-    play("upstream-account", setup().time_travel(), |stage| async move {
-        let _provider = provider(&stage, &[]);
-        stage.go("/account/identities").await;
-        stage.sign_in(PASSWORD).await;
-        stage.expect_heading("Linked identities").await;
-        stage.picture("none").await;
-        // Whoever signed in a while ago is asked again.
-        stage.world.advance(400);
-        stage.click("identity-link-work").await;
-        stage.expect_heading("Sign in").await;
-        stage.picture("fresh").await;
-        stage.sign_in(PASSWORD).await;
-        stage.expect_heading("Linked identities").await;
-        stage.click("identity-link-work").await;
-        stage.expect_heading("One more step").await;
-        stage.picture("continue").await;
-        stage.click("upstream-continue").await;
-        stage.sign_in_at_oidc_provider("s-other").await;
-        stage.expect_heading("Link this identity?").await;
-        stage.picture("confirm").await;
-        assert_eq!(stage.world.query("SELECT count(*) FROM links"), "0");
-        stage.click("proof-confirm").await;
-        stage.expect_heading("Linked identities").await;
-        stage.picture("linked").await;
-        assert_eq!(stage.world.query("SELECT subject FROM links"), "s-other");
-        stage.click("identity-unlink").await;
-        stage.expect_heading("Linked identities").await;
-        stage.picture("unlinked").await;
-        assert_eq!(stage.world.query("SELECT count(*) FROM links WHERE status = 1"), "0");
-    });
+    play(
+        "upstream-account",
+        setup().time_travel(),
+        |stage| async move {
+            let _provider = provider(&stage, &[]);
+            stage.go("/account/identities").await;
+            stage.sign_in(PASSWORD).await;
+            stage.expect_heading("Linked identities").await;
+            stage.picture("none").await;
+            // Whoever signed in a while ago is asked again.
+            stage.world.advance(400);
+            stage.click("identity-link-work").await;
+            stage.expect_heading("Sign in").await;
+            stage.picture("fresh").await;
+            stage.sign_in(PASSWORD).await;
+            stage.expect_heading("Linked identities").await;
+            stage.click("identity-link-work").await;
+            stage.expect_heading("One more step").await;
+            stage.picture("continue").await;
+            stage.click("upstream-continue").await;
+            stage.sign_in_at_oidc_provider("s-other").await;
+            stage.expect_heading("Link this identity?").await;
+            stage.picture("confirm").await;
+            assert_eq!(stage.world.query("SELECT count(*) FROM links"), "0");
+            stage.click("proof-confirm").await;
+            stage.expect_heading("Linked identities").await;
+            stage.picture("linked").await;
+            assert_eq!(stage.world.query("SELECT subject FROM links"), "s-other");
+            stage.click("identity-unlink").await;
+            stage.expect_heading("Linked identities").await;
+            stage.picture("unlinked").await;
+            assert_eq!(
+                stage
+                    .world
+                    .query("SELECT count(*) FROM links WHERE status = 1"),
+                "0"
+            );
+        },
+    );
 }
 
 /// A page that lay open while the other way in went away: the last one stays.
@@ -266,15 +289,40 @@ fn browser_links_an_identity_on_the_account_page_and_unlinks_it() {
 fn browser_cannot_unlink_the_last_way_in() {
     play("upstream-last", setup(), |stage| async move {
         let _work = provider(&stage, &["--sign-ups", "on"]);
-        let home = OidcProvider::start("x", "http://127.0.0.1:9/", "http://127.0.0.1:9/", &people());
+        let home =
+            OidcProvider::start("x", "http://127.0.0.1:9/", "http://127.0.0.1:9/", &people());
         let issuer = home.issuer().to_owned();
         stage.world.run(
-            &["upstream", "add", "home", "--name", "Home", "--issuer", &issuer, "--client-id", "x", "--no-client-secret"],
+            &[
+                "upstream",
+                "add",
+                "home",
+                "--name",
+                "Home",
+                "--issuer",
+                &issuer,
+                "--client-id",
+                "x",
+                "--no-client-secret",
+            ],
             "",
         );
         come_as(&stage, "s-grace").await;
-        let name = stage.world.query("SELECT username FROM users WHERE ever_linked");
-        stage.world.run(&["user", "link", &name, "--provider", "home", "--subject", "grace"], "");
+        let name = stage
+            .world
+            .query("SELECT username FROM users WHERE ever_linked");
+        stage.world.run(
+            &[
+                "user",
+                "link",
+                &name,
+                "--provider",
+                "home",
+                "--subject",
+                "grace",
+            ],
+            "",
+        );
         // A link by an administrator may end what was begun before.
         stage.go("/account/identities").await;
         if stage.heading().await == "Sign in" {
@@ -284,16 +332,36 @@ fn browser_cannot_unlink_the_last_way_in() {
         assert!(stage.has("identity-unlink").await && stage.has("identity-unlink-2").await);
         stage.picture("two").await;
         let linked = stage.world.links_of(&name);
-        let at_home = linked.iter().find(|link| link["provider"] == "home").expect("the link");
+        let at_home = linked
+            .iter()
+            .find(|link| link["provider"] == "home")
+            .expect("the link");
         let id = at_home["id"].as_str().expect("an id");
         stage.world.run(&["user", "unlink", &name, id], "");
         let own = "return [...document.querySelectorAll('.held li')].findIndex(li => li.textContent.includes('Harbour'))";
-        let place = stage.driver.execute(own, Vec::new()).await.expect("a script").json().as_u64();
-        stage.click(if place == Some(0) { "identity-unlink" } else { "identity-unlink-2" }).await;
+        let place = stage
+            .driver
+            .execute(own, Vec::new())
+            .await
+            .expect("a script")
+            .json()
+            .as_u64();
+        stage
+            .click(if place == Some(0) {
+                "identity-unlink"
+            } else {
+                "identity-unlink-2"
+            })
+            .await;
         let told = words(&stage).await;
         assert!(told.contains("Nothing was unlinked"), "{told}");
         stage.picture("last-way").await;
-        assert_eq!(stage.world.query("SELECT subject FROM links WHERE status = 1"), "s-grace");
+        assert_eq!(
+            stage
+                .world
+                .query("SELECT subject FROM links WHERE status = 1"),
+            "s-grace"
+        );
     });
 }
 

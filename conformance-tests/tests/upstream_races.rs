@@ -4,7 +4,9 @@ use std::thread;
 
 use conformance_tests::stub::Stub;
 use conformance_tests::upstream::Registration;
-use conformance_tests::{Backend, Browser, Request, Response, Setup, World, on_both_backends, wire};
+use conformance_tests::{
+    Backend, Browser, Request, Response, Setup, World, on_both_backends, wire,
+};
 use demo_provider::{Answer, Received};
 use serde_json::{Value, json};
 
@@ -79,7 +81,9 @@ fn all_coming(world: &World, numbers: std::ops::Range<u64>) -> Vec<Request> {
     });
     thread::scope(|scope| {
         let hands: Vec<_> = parts
-            .map(|part| scope.spawn(|| part.map(|number| coming(world, number)).collect::<Vec<_>>()))
+            .map(|part| {
+                scope.spawn(|| part.map(|number| coming(world, number)).collect::<Vec<_>>())
+            })
             .collect();
         hands
             .into_iter()
