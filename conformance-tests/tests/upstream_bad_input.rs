@@ -159,7 +159,8 @@ on_both_backends! {
         for return_to in ["//evil.example", "https://evil.example/", "/\\evil.example", "\\/evil.example", "/%2f%2fevil.example", "javascript:alert(1)", "/a\r\nb", "\0", ""] {
             let mut browser = world.browser();
             let started = browser.get(&provider.start(return_to));
-            if return_to.contains(['\r', '\0']) {
+            // A form with a NUL in it is none.
+            if return_to.contains('\0') {
                 refused(&started, return_to);
                 continue;
             }

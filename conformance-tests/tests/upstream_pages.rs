@@ -47,7 +47,9 @@ async fn words(stage: &Stage) -> String {
 /// From the sign-in page to the other side, where `subject` signs in.
 async fn come_as(stage: &Stage, subject: &str) {
     stage.go("/login").await;
-    stage.click_on(By::Css(".providers a")).await;
+    stage
+        .click_on(By::Css(".providers a[href*='/upstream/work/']"))
+        .await;
     stage.sign_in_at_oidc_provider(subject).await;
 }
 
@@ -326,6 +328,7 @@ fn browser_cannot_unlink_the_last_way_in() {
         // A link by an administrator may end what was begun before.
         stage.go("/account/identities").await;
         if stage.heading().await == "Sign in" {
+            forget(&stage).await;
             come_as(&stage, "s-grace").await;
             stage.go("/account/identities").await;
         }
@@ -375,7 +378,9 @@ fn browser_is_told_when_a_provider_does_not_answer_or_says_no() {
         stage.picture("state").await;
         drop(upstream);
         stage.go("/login").await;
-        stage.click_on(By::Css(".providers a")).await;
+        stage
+            .click_on(By::Css(".providers a[href*='/upstream/work/']"))
+            .await;
         let told = words(&stage).await;
         assert!(told.contains("upstream_unavailable"), "{told}");
         stage.picture("unavailable").await;
