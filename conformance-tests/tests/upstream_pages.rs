@@ -271,10 +271,20 @@ fn browser_links_an_identity_on_the_account_page_and_unlinks_it() {
             assert_eq!(stage.world.query("SELECT count(*) FROM links"), "0");
             stage.click("proof-confirm").await;
             stage.expect_heading("Linked identities").await;
+            let told = words(&stage).await;
+            assert!(told.contains("It is linked"), "{told}");
             stage.picture("linked").await;
             assert_eq!(stage.world.query("SELECT subject FROM links"), "s-other");
+            // Once more: the other side remembers who this is, and nothing is left to do.
+            stage.click("identity-link-work").await;
+            stage.click("upstream-continue").await;
+            let told = words(&stage).await;
+            assert!(told.contains("linked to your account before"), "{told}");
+            stage.picture("already-linked").await;
             stage.click("identity-unlink").await;
             stage.expect_heading("Linked identities").await;
+            let told = words(&stage).await;
+            assert!(told.contains("It was unlinked"), "{told}");
             stage.picture("unlinked").await;
             assert_eq!(
                 stage

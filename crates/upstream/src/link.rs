@@ -74,7 +74,7 @@ async fn leave(
         provider: &provider,
         purpose: Purpose::Link(who.session_id),
         reauthenticate: false,
-        return_to: return_to(&at, &form, IDENTITIES),
+        return_to: return_to(&at, &form, &format!("{IDENTITIES}?told=linked")),
         audit: Some(AuditEntry {
             tenant_id: Some(at.realm.tenant_id),
             user_id: Some(who.user_id),
