@@ -135,9 +135,9 @@ on_both_backends! {
         assert_eq!(bound, winners);
         assert_eq!(world.query(&format!("SELECT count(*) FROM links WHERE issuer = '{}'", hub.origin())), TRIALS.to_string());
         assert_eq!(world.count("nodes") - sessions, TRIALS, "one session for each account");
-        // Who gets the link does not depend on who came first alone: otherwise this was no race.
+        // Sometimes the first of the two wins, and sometimes the second: it was a race.
         let second = winners.iter().filter(|number| number.ends_with(['1', '3', '5', '7', '9'])).count();
-        println!("the second of two won {second} times of {TRIALS}");
+        assert!((1..winners.len()).contains(&second), "the second of two won {second} times of {TRIALS}");
         world.run(&["doctor", "--invariants"], "");
         world.run(&["audit", "verify"], "");
     }
