@@ -101,8 +101,8 @@ pub(crate) fn refused(
 ) -> Result<(), StoreError> {
     let slug = write.provider(provider)?.map(|provider| provider.slug);
     let digest = subject_digest(write.keys(), identity);
-    let code = turned.refusal.code();
-    let detail = format!("{code} {} sub={digest}", slug.unwrap_or_default());
+    let (code, slug) = (turned.refusal.code(), slug.unwrap_or_default());
+    let detail = format!("{code} {slug} sub={digest} iss={}", identity.issuer);
     write.audit(&entry.refused(&detail))
 }
 
