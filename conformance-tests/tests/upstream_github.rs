@@ -96,7 +96,7 @@ fn assert_written_down(world: &World, victim: &str) {
 /// Coder's fix, by its scenarios: a verified address of an account that another number is bound to.
 fn blocked_by_existing_link(backend: Backend, sign_ups: &str) {
     let world = world(backend);
-    world.add_user_without_password("vic");
+    world.add_bare_user("vic");
     let members = vec![
         Member::new(100, "vic", "vic@example.test"),
         Member::new(200, "mallory", "vic@example.test"),
@@ -116,7 +116,7 @@ on_both_backends! {
     /// B11: an account that an administrator made is bound at once, to exactly the number.
     fn b11_github_first_time_link_allowed(backend) {
         let world = world(backend);
-        let id = world.add_user_without_password("vic");
+        let id = world.add_bare_user("vic");
         let hub = world.github("hub", vec![Member::new(100, "octo", "vic@example.test")], &[]);
         assert_eq!(let_in(&world, &hub, "octo"), id);
         assert_eq!(bound_to(&world, "vic"), subject(&hub.origin(), "100"));
@@ -154,7 +154,7 @@ on_both_backends! {
     /// B17: the same number at another address of the site is nobody that we know, until an administrator says so.
     fn b17_github_blocked_by_issuer_change(backend) {
         let world = world(backend);
-        world.add_user_without_password("vic");
+        world.add_bare_user("vic");
         let hub = world.github("hub", vec![Member::new(100, "octo", "vic@example.test")], OPEN);
         let vic = let_in(&world, &hub, "octo");
         let callback = Registration::new("hub", OPEN).callback(&world);
@@ -197,7 +197,7 @@ on_both_backends! {
     /// B24: a number that many would share is nobody's.
     fn b24_a_number_that_is_none_is_refused(backend) {
         let world = world(backend);
-        world.add_user_without_password("vic");
+        world.add_bare_user("vic");
         let hub = world.github("hub", vec![Member::new(1, "octo", "vic@example.test")], OPEN);
         let beyond = (1_u64 << 53) + 1;
         for id in [json!(0), json!(null), json!("100"), json!(-1), json!(beyond), json!(u64::MAX), json!(1.5), json!(true), json!([1]), json!({})] {
@@ -218,7 +218,7 @@ on_both_backends! {
     /// B25: only the one address that is primary, verified and a mailbox chooses an account.
     fn b25_no_other_address_than_the_primary_verified_one_counts(backend) {
         let world = world(backend);
-        let vic = world.add_user_without_password("vic");
+        let vic = world.add_bare_user("vic");
         let hub = world.github("hub", vec![Member::new(100, "octo", "vic@example.test")], &[]);
         let own = "vic@example.test";
         for addresses in [
