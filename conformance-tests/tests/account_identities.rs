@@ -167,6 +167,7 @@ on_both_backends! {
         browser.approve_device(&asks_for_both);
         let got = world.http().poll(&asks_for_both).expect(200);
         assert_eq!(got.member("scope"), "look");
+        assert!(next(&mails).text.contains("A device may now use your account"));
         let writes = world.http().start_device(&tv, &[("scope", "notes")]);
         let page = browser.type_code("", &writes.user_code, "ada");
         assert_eq!(page.status, 403);
