@@ -104,7 +104,7 @@ fn browser(listen: &str) -> Browser {
 fn the_demos_provider(guide: &[String], listen: &str) {
     let through = |browser: &mut Browser, person: &str| {
         let page = browser.get("/login").expect(200).text();
-        assert!(page.contains("/upstream/demo/start"), "{page}");
+        assert!(page.contains("Continue with Demo provider"), "{page}");
         let sent = browser.get("/upstream/demo/start").expect(303);
         let back = browser.sign_in_elsewhere(sent.location().expect("the provider"), person);
         browser.come_back(&back)

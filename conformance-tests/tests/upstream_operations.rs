@@ -162,7 +162,11 @@ on_both_backends! {
     }
 
     fn the_database_says_what_the_configuration_says_after_each_start(backend) {
-        let setup = Setup::new(backend).env("CURFEW_UPSTREAM_WORK_CLIENT_SECRET", SECRET);
+        // What the file will say is there from the first command on, because the secret alone describes no provider.
+        let setup = Setup::new(backend)
+            .env("CURFEW_UPSTREAM_WORK_CLIENT_SECRET", SECRET)
+            .env("CURFEW_UPSTREAM_WORK_ISSUER", ISSUER)
+            .env("CURFEW_UPSTREAM_WORK_CLIENT_ID", CLIENT_ID);
         let mut curfew = setup.prepare();
         let table = |more: &str| format!("[upstream.work]\nissuer = \"{ISSUER}\"\nclient_id = \"{CLIENT_ID}\"\n{more}");
         describe(&curfew, &table("quarantine = true\n"));

@@ -31,8 +31,8 @@ fn blocked_by_existing_link(backend: Backend, sign_ups: &str) {
         "{row}"
     );
     assert_eq!(
-        (row["user_id"].as_str(), &row["succeeded"]),
-        (Some(victim.as_str()), &false.into()),
+        (row["user_id"].as_str(), row["outcome"].as_str()),
+        (Some(victim.as_str()), Some("refused")),
         "{row}"
     );
     let log = world.log(0);
