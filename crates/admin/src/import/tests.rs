@@ -87,6 +87,10 @@ fn matches(told: &[String], expected: &[&str]) {
     }
 }
 
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
 #[test]
 fn b13_people_and_links_with_and_without_a_subject_are_imported_once() {
     let it = installation();
@@ -96,7 +100,7 @@ fn b13_people_and_links_with_and_without_a_subject_are_imported_once() {
          ada,,,,,,gh,,583231\n\
          bob,\"Bob, the builder\",bob@example.com,,suspended,,work,,\n\
          carol,,,,,,,,\n",
-        HASH_QUOTED = format!("\"{HASH}\"")
+        HASH_QUOTED = quoted(HASH)
     ));
     let expected = [
         "2 ada added: work bound",
