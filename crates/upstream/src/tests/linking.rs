@@ -96,7 +96,7 @@ async fn b28_sup_03_an_identity_is_added_by_the_session_that_began_it_after_a_ye
     let answer = browser.get(&back).await;
     assert_eq!(
         answer.location(),
-        "/account/identities?told=linked",
+        "/account/identities?told=already_linked",
         "{answer:?}"
     );
     assert_eq!(place.links(ada).len(), 1);
