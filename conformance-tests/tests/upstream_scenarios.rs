@@ -22,7 +22,7 @@ fn blocked_by_existing_link(backend: Backend, sign_ups: &str) {
     let detail = row["detail"].as_str().expect("a detail");
     assert!(detail.starts_with("identity_already_bound work sub="), "{row}");
     assert!(detail.contains(work.issuer()) && !detail.contains("mallory"), "{row}");
-    assert_eq!((row["user_id"].as_str(), &row["succeeded"]), (Some(victim.as_str()), &false.into()), "{row}");
+    assert_eq!((&row["user_id"], &row["outcome"]), (&victim.as_str().into(), &"refused".into()), "{row}");
     let log = world.log(0);
     let warned = log.lines().find(|line| line.contains("identity_already_bound"));
     let warned = warned.unwrap_or_else(|| panic!("{log}"));
