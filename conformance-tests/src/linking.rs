@@ -142,11 +142,7 @@ impl World {
 
     /// Somebody comes through the provider and is asked for a proof; nothing is bound and nobody is signed in.
     #[track_caller]
-    pub fn asked_for_proof<P>(
-        &self,
-        upstream: &Upstream<P>,
-        person: &str,
-    ) -> (Browser, Response) {
+    pub fn asked_for_proof<P>(&self, upstream: &Upstream<P>, person: &str) -> (Browser, Response) {
         let before = self.held();
         let mut browser = self.browser();
         let answer = browser.sign_in_upstream(upstream, person).expect(403);
@@ -213,7 +209,12 @@ impl Browser {
         for word in INSIDES {
             assert!(!page.contains(word), "{word}: {answer:?}");
         }
-        assert!(!page.split(|c: char| !c.is_alphanumeric()).any(|word| word == "table"), "{answer:?}");
+        assert!(
+            !page
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|word| word == "table"),
+            "{answer:?}"
+        );
         assert!(self.session().is_none(), "{answer:?}");
     }
 
@@ -221,8 +222,13 @@ impl Browser {
     #[track_caller]
     pub fn username(&mut self) -> String {
         let page = self.get("/account").expect(200).text();
-        let name = page.split("<dd>").nth(1).and_then(|rest| rest.split_once("</dd>"));
-        name.unwrap_or_else(|| panic!("nobody in {page}")).0.to_owned()
+        let name = page
+            .split("<dd>")
+            .nth(1)
+            .and_then(|rest| rest.split_once("</dd>"));
+        name.unwrap_or_else(|| panic!("nobody in {page}"))
+            .0
+            .to_owned()
     }
 
     /// Answers the question for a proof by signing in with the usual password; returns the page that asks for a yes.

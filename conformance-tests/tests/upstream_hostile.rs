@@ -33,16 +33,25 @@ fn almost_back(browser: &mut Browser, upstream: &Upstream<Running>, person: &str
 /// `url` with one parameter changed, or removed.
 fn with_parameter(url: &str, name: &str, value: Option<&str>) -> String {
     let mut url = Url::parse(url).expect("a URL");
-    let kept: Vec<_> = url.query_pairs().into_owned().filter(|(own, _)| own != name).collect();
+    let kept: Vec<_> = url
+        .query_pairs()
+        .into_owned()
+        .filter(|(own, _)| own != name)
+        .collect();
     let added = value.map(|value| (name.to_owned(), value.to_owned()));
-    url.query_pairs_mut().clear().extend_pairs(kept.into_iter().chain(added));
+    url.query_pairs_mut()
+        .clear()
+        .extend_pairs(kept.into_iter().chain(added));
     url.into()
 }
 
 fn parameter(url: &str, name: &str) -> String {
     let url = Url::parse(url).expect("a URL");
     let found = url.query_pairs().find(|(own, _)| own == name);
-    found.unwrap_or_else(|| panic!("no {name} in {url}")).1.into_owned()
+    found
+        .unwrap_or_else(|| panic!("no {name} in {url}"))
+        .1
+        .into_owned()
 }
 
 /// The browser comes back by this URL and is refused, and nothing is left behind.
@@ -110,7 +119,8 @@ fn by_public_key(upstream: &Upstream<Running>) -> Hooks {
         token.header["alg"] = "HS256".into();
         token.header["kid"] = id.clone().into();
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &public);
-        token.signer = Arc::new(move |message| Ok(aws_lc_rs::hmac::sign(&key, message).as_ref().to_vec()));
+        token.signer =
+            Arc::new(move |message| Ok(aws_lc_rs::hmac::sign(&key, message).as_ref().to_vec()));
     })
 }
 
@@ -122,11 +132,18 @@ fn unsigned() -> Hooks {
 }
 
 fn key_requests(upstream: &Upstream<Running>) -> usize {
-    upstream.received().iter().filter(|received| received.path == "/jwks").count()
+    upstream
+        .received()
+        .iter()
+        .filter(|received| received.path == "/jwks")
+        .count()
 }
 
 /// The body of one path is another.
-fn body(path: &'static str, body: impl Fn(&Answer) -> String + Send + Sync + 'static) -> impl Fn(&Received, &mut Answer) + Send + Sync {
+fn body(
+    path: &'static str,
+    body: impl Fn(&Answer) -> String + Send + Sync + 'static,
+) -> impl Fn(&Received, &mut Answer) + Send + Sync {
     move |received, answer| {
         if received.path == path {
             answer.body = body(answer).into_bytes();
@@ -140,7 +157,11 @@ fn parsed(answer: &Answer) -> Value {
 
 /// Each of these is refused; nothing is left behind.
 #[track_caller]
-fn all_refused<const N: usize>(world: &World, upstream: &Upstream<Running>, hostile: [(&str, Hooks); N]) {
+fn all_refused<const N: usize>(
+    world: &World,
+    upstream: &Upstream<Running>,
+    hostile: [(&str, Hooks); N],
+) {
     let before = world.held();
     for (what, hooks) in hostile {
         upstream.set_hooks(hooks);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use conformance_tests::linking::person;
 use conformance_tests::upstream::Upstream;
-use conformance_tests::{Backend, Browser, Client, Request, Response, Setup, Tokens, World, on_both_backends};
+use conformance_tests::{
+    Backend, Browser, Client, Request, Response, Setup, Tokens, World, on_both_backends,
+};
 use demo_provider::{Algorithm, Hooks, JwtDraft, Key, Running};
 use serde_json::{Value, json};
 
@@ -12,14 +14,25 @@ use serde_json::{Value, json};
 const UPSTREAM_SECONDS: u64 = 300;
 
 const CLIENT: &[&str] = &[
-    "--grant", "authorization_code", "--grant", "refresh_token", "--consent", "implicit", "--scope", "notes",
+    "--grant",
+    "authorization_code",
+    "--grant",
+    "refresh_token",
+    "--consent",
+    "implicit",
+    "--scope",
+    "notes",
 ];
 
 /// Two people, each known by a subject, at a provider that is set up so.
 fn place(backend: Backend, options: &[&str]) -> (World, Upstream<Running>, Client) {
     let world = World::with(Setup::new(backend).with_upstreams().time_travel());
     world.add_user("eve");
-    let work = world.openid("work", vec![person("s-ada", "ada"), person("s-eve", "eve")], options);
+    let work = world.openid(
+        "work",
+        vec![person("s-ada", "ada"), person("s-eve", "eve")],
+        options,
+    );
     world.link("ada", &work, "s-ada");
     world.link("eve", &work, "s-eve");
     let client = world.add_client("site", "https://site.example.test/cb", CLIENT);
@@ -27,13 +40,22 @@ fn place(backend: Backend, options: &[&str]) -> (World, Upstream<Running>, Clien
 }
 
 fn post(world: &World, upstream: &Upstream<Running>, token: &str) -> Response {
-    world.http().post(&upstream.path("backchannel-logout"), &[("logout_token", token)])
+    world.http().post(
+        &upstream.path("backchannel-logout"),
+        &[("logout_token", token)],
+    )
 }
 
 /// A logout token about somebody, changed before it is signed.
-fn about(upstream: &Upstream<Running>, subject: &str, change: impl Fn(&mut JwtDraft) + Send + Sync + 'static) -> String {
+fn about(
+    upstream: &Upstream<Running>,
+    subject: &str,
+    change: impl Fn(&mut JwtDraft) + Send + Sync + 'static,
+) -> String {
     upstream.set_hooks(Hooks::new().logout_token(change));
-    let token = upstream.logout_token("curfew", subject, "unknown").expect("a token");
+    let token = upstream
+        .logout_token("curfew", subject, "unknown")
+        .expect("a token");
     upstream.set_hooks(Hooks::new());
     token
 }

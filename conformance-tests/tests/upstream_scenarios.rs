@@ -13,20 +13,38 @@ fn blocked_by_existing_link(backend: Backend, sign_ups: &str) {
     let work = world.openid("work", people, &["--sign-ups", sign_ups]);
     world.let_in(&work, "s-grace");
     let row = world.query("SELECT * FROM links");
-    let page = world.turned_away(&work, "s-mallory", (403, "identity_already_bound")).text();
+    let page = world
+        .turned_away(&work, "s-mallory", (403, "identity_already_bound"))
+        .text();
     assert_eq!(world.query("SELECT * FROM links"), row);
     for secret in ["s-grace", "s-mallory", "grace@", &victim] {
         assert!(!page.contains(secret), "{secret}: {page}");
     }
     let row = &world.audited("identity.refused")[0];
     let detail = row["detail"].as_str().expect("a detail");
-    assert!(detail.starts_with("identity_already_bound work sub="), "{row}");
-    assert!(detail.contains(work.issuer()) && !detail.contains("mallory"), "{row}");
-    assert_eq!((&row["user_id"], &row["outcome"]), (&victim.as_str().into(), &"refused".into()), "{row}");
+    assert!(
+        detail.starts_with("identity_already_bound work sub="),
+        "{row}"
+    );
+    assert!(
+        detail.contains(work.issuer()) && !detail.contains("mallory"),
+        "{row}"
+    );
+    assert_eq!(
+        (&row["user_id"], &row["outcome"]),
+        (&victim.as_str().into(), &"refused".into()),
+        "{row}"
+    );
     let log = world.log(0);
-    let warned = log.lines().find(|line| line.contains("identity_already_bound"));
+    let warned = log
+        .lines()
+        .find(|line| line.contains("identity_already_bound"));
     let warned = warned.unwrap_or_else(|| panic!("{log}"));
-    let digest = detail.split("sub=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a digest");
+    let digest = detail
+        .split("sub=")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a digest");
     for part in ["WARN", "work", victim.as_str(), work.issuer(), digest] {
         assert!(warned.contains(part), "{part}: {warned}");
     }
