@@ -22,6 +22,7 @@ pub mod stub;
 pub mod upstream;
 pub mod wire;
 
+mod arrival;
 mod browser;
 mod cluster;
 mod device;
@@ -29,6 +30,7 @@ mod server;
 mod smtp;
 mod world;
 
+pub use arrival::Remains;
 pub use browser::{AuthorizationRequest, Browser};
 pub use cluster::Cluster;
 pub use device::{DEVICE_GRANT, Device};

@@ -137,13 +137,13 @@ fn sxd_04_the_mailed_link_undoes_a_device_without_signing_in() {
         stage.picture("asked").await;
         stage.world.assert_alive(&device.access);
         stage.click("undo-confirm").await;
-        stage.expect_heading("It is ended").await;
+        stage.expect_heading("It is undone").await;
         stage.picture("done").await;
         stage.world.assert_dead(&device.access);
         stage.go(&link).await;
         stage.expect_heading("This link no longer works").await;
         stage.picture("invalid").await;
-        stage.go("/account/undone").await;
+        stage.go("/account/undone?what=device").await;
         stage.click("logout-everywhere").await;
         stage.expect_heading("Sign in").await;
         stage.sign_in(PASSWORD).await;

@@ -11,6 +11,9 @@ use conformance_tests::{
 };
 use serde_json::{Value, json};
 
+#[path = "audit_cases/ways_in.rs"]
+mod ways_in;
+
 fn rows(world: &World) -> u64 {
     world
         .query("SELECT count(*) FROM audit")
@@ -25,7 +28,8 @@ static MAILS: LazyLock<Mutex<MailServer>> = LazyLock::new(|| Mutex::new(MailServ
 fn mailing(backend: Backend) -> World {
     let url = MAILS.lock().expect("no panic").url();
     let setup = Setup::new(backend).env("CURFEW_MAIL_SMTP_URL", &url);
-    World::with(setup.env("CURFEW_MAIL_FROM", "no-reply@example.test"))
+    let setup = setup.env("CURFEW_MAIL_FROM", "no-reply@example.test");
+    World::with(setup.with_upstreams())
 }
 
 /// One route and how it is made to change something.
@@ -353,6 +357,10 @@ const CASES: &[Case] = &[
     },
 ];
 
+fn cases() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(ways_in::CASES)
+}
+
 /// A device of a client of its own.
 fn waiting_device(world: &World) -> Device {
     let id = format!("tv-{}-x", rows(world));
@@ -567,19 +575,19 @@ on_both_backends! {
         let world = mailing(backend);
         let routes = routes(&world);
         assert!(routes.len() > 30, "{routes:?}");
-        let has_case = |route: &str| CASES.iter().any(|case| case.route == route);
+        let has_case = |route: &str| cases().any(|case| case.route == route);
         let is_allowed = |route: &str| READING.iter().any(|reading| reading.route == route);
         for route in routes.iter().filter(|route| !is_reading_method(route)) {
             assert!(has_case(route) || is_allowed(route), "{route} has no case: does it leave an audit row?");
             assert!(!(has_case(route) && is_allowed(route)), "{route} is listed twice");
         }
-        for listed in CASES.iter().map(|case| case.route).chain(READING.iter().map(|reading| reading.route)) {
+        for listed in cases().map(|case| case.route).chain(READING.iter().map(|reading| reading.route)) {
             assert!(routes.contains(listed), "{listed} is listed, but there is no such route any more");
         }
         for (path, _) in ELSEWHERE {
             assert!(registered_paths().contains(*path), "{path} is listed, but there is no such path any more");
         }
-        for Case { route, call } in CASES {
+        for Case { route, call } in cases() {
             let before = rows(&world);
             call(&world);
             assert!(rows(&world) > before, "{route} left no audit row");
@@ -632,7 +640,7 @@ on_both_backends! {
                  VALUES ({id}, 0, 1, 1, {by}, {credential}, {id}, 1)"
             )
         };
-        for (by, credential) in [(0, id), (1, id), (2, "NULL"), (3, "NULL"), (4, "NULL"), (5, "NULL"), (6, "NULL"), (7, "NULL"), (8, "NULL")] {
+        for (by, credential) in [(0, id), (1, id), (2, "NULL"), (3, "NULL"), (4, "NULL"), (5, "NULL"), (6, "NULL"), (7, "NULL"), (8, "NULL"), (9, "NULL")] {
             let refused = world.try_query(&row(by, credential)).expect_err("the row is refused");
             assert!(refused.to_lowercase().contains("check"), "{refused}");
         }

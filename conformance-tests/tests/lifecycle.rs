@@ -3,11 +3,13 @@
 //! The table: every kind of credential × every change of state × the endpoint that takes the credential. The kinds come from
 //! the server's own list, and nothing here matches with a wildcard: a new kind has no row, and this file does not compile.
 
+use conformance_tests::upstream::{Registration, Upstream};
 use conformance_tests::{
     Backend, Browser, Client, Code, Device, PASSWORD, ResourceServer, Setup, Tokens, World,
     on_both_backends,
 };
 use curfew_protocol::TokenKind;
+use demo_provider::{Person, Running};
 
 /// What may happen to those a credential hangs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +158,11 @@ struct Estate {
     device: Device,
     personal: String,
     link: String,
+    /// Ends with the estate.
+    _provider: Upstream<Running>,
+    /// Somebody who signed in at the provider, and the URL with the state parameter that leads them back.
+    visitor: Browser,
+    back: String,
 }
 
 const TENANT: &str = "acme";
@@ -185,6 +192,11 @@ impl Estate {
             .as_str()
             .unwrap_or_else(|| panic!("no link in {invited}"));
         let link = link.trim_start_matches(world.issuer()).to_owned();
+        let provider = provider(world);
+        let mut visitor = world.browser();
+        let started = visitor.start_upstream(&provider).expect(303);
+        let to = started.location().expect("a redirect").to_owned();
+        let back = visitor.sign_in_elsewhere(&to, "s-carol");
         Self {
             api,
             robot,
@@ -195,6 +207,9 @@ impl Estate {
             personal,
             link,
             client,
+            _provider: provider,
+            visitor,
+            back,
         }
     }
 
@@ -238,7 +253,21 @@ impl Estate {
                 }
                 granted(&world.http().client_credentials(&robot))
             }
-            TokenKind::UpstreamState => panic!("it has tests of its own"),
+            TokenKind::UpstreamState => {
+                let answer = self.visitor.come_back(&self.back);
+                match answer.status {
+                    303 => self.visitor.session().is_some(),
+                    404 => false,
+                    403 => {
+                        answer.expect_refused(403, "provider_disabled");
+                        false
+                    }
+                    _ => {
+                        answer.expect_refused(400, "upstream_state_invalid");
+                        false
+                    }
+                }
+            }
             TokenKind::BootstrapSecret => {
                 let mut browser = world.browser();
                 let page = browser.get("/bootstrap");
@@ -246,6 +275,17 @@ impl Estate {
             }
         }
     }
+}
+
+/// Where carol, whom nobody knows yet, may sign up.
+fn provider(world: &World) -> Upstream<Running> {
+    let registration = Registration {
+        tenant: TENANT,
+        slug: "work",
+        options: &["--sign-ups", "on"],
+    };
+    let carol = Person::new("s-carol", "Carol", "carol@example.test");
+    world.openid_at(registration, vec![carol])
 }
 
 /// Makes one on the account page, as a person does.
@@ -342,16 +382,13 @@ fn apply(world: &World, change: Change) {
 }
 
 fn every_kind_after(backend: Backend, change: Change) {
-    let world = World::start(backend);
+    let world = World::with(Setup::new(backend).with_upstreams());
     let mut estate = Estate::of(&world);
     // A bystander in another tenant, who must not be touched by any of this.
     let bystander = world.tokens(&mut world.signed_in("ada"), &world.web);
     apply(&world, change);
     let mut wrong = Vec::new();
-    for kind in TokenKind::ALL
-        .into_iter()
-        .filter(|kind| *kind != TokenKind::UpstreamState)
-    {
+    for kind in TokenKind::ALL {
         let expected = fate(kind, change) == Lives;
         if estate.works(&world, kind) != expected {
             wrong.push(format!(
@@ -392,9 +429,9 @@ on_both_backends! {
 
     /// The estate is alive before anything happens to it; otherwise the table would prove nothing.
     fn every_credential_works_before_anything_happens(backend) {
-        let world = World::start(backend);
+        let world = World::with(Setup::new(backend).with_upstreams());
         let mut estate = Estate::of(&world);
-        for kind in TokenKind::ALL.into_iter().filter(|kind| *kind != TokenKind::UpstreamState) {
+        for kind in TokenKind::ALL {
             assert!(estate.works(&world, kind), "{kind:?}");
         }
     }
@@ -591,7 +628,7 @@ on_both_backends! {
     /// A25, E03: the schema itself refuses a credential without an end.
     fn a25_no_credential_can_be_stored_without_an_expiry(backend) {
         let world = World::start(backend);
-        for table in ["nodes", "tokens", "codes", "consents", "mailed_links", "bootstraps"] {
+        for table in ["nodes", "tokens", "codes", "consents", "mailed_links", "bootstraps", "upstream_logins", "link_proofs"] {
             let required = match backend {
                 Backend::Sqlite => format!("SELECT \"notnull\" FROM pragma_table_info('{table}') WHERE name = 'expires_at'"),
                 Backend::Postgres => format!("SELECT (is_nullable = 'NO')::int FROM information_schema.columns WHERE table_name = '{table}' AND column_name = 'expires_at'"),

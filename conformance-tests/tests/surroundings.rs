@@ -34,9 +34,10 @@ fn shell(lines: &str) -> String {
 /// The demo's printed lines do what they say, pasted as they are.
 #[test]
 fn the_demo_prints_lines_that_work() {
-    let (listen, client) = (free_address(), free_address());
+    let (listen, client, provider) = (free_address(), free_address(), free_address());
     let mut demo = Command::new(binary())
         .args(["demo", "--listen", &listen, "--client-listen", &client])
+        .args(["--provider-listen", &provider])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -63,6 +64,7 @@ fn the_demo_prints_lines_that_work() {
     assert!(page.contains("<html"), "{page}");
 
     the_demos_device(&guide, &listen);
+    the_demos_provider(&guide, &listen);
 
     let operator = block(from("export CURFEW_CONFIG="), 3);
     let told = shell(&operator);
@@ -82,15 +84,60 @@ fn the_demo_prints_lines_that_work() {
     assert!(!Path::new(&config).exists(), "its folder went with it");
 }
 
+fn password(guide: &[String]) -> String {
+    let password = guide
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("password"));
+    password.expect("the person's password").trim().to_owned()
+}
+
+fn browser(listen: &str) -> Browser {
+    let http = Http {
+        address: listen.parse().expect("an address"),
+        host: listen.to_owned(),
+    };
+    Browser::new(http, &format!("http://{listen}"))
+}
+
+/// The demo's fourth part: Bob gets an account, Alice is asked whether the account with her address is hers, and when it is, Mallory
+/// with the same address stays outside.
+fn the_demos_provider(guide: &[String], listen: &str) {
+    let through = |browser: &mut Browser, person: &str| {
+        let page = browser.get("/login").expect(200).text();
+        assert!(page.contains("/upstream/demo/start"), "{page}");
+        let sent = browser.get("/upstream/demo/start").expect(303);
+        let back = browser.sign_in_elsewhere(sent.location().expect("the provider"), person);
+        browser.come_back(&back)
+    };
+    let mut bob = browser(listen);
+    through(&mut bob, "bob-2").expect(303);
+    bob.get("/account").expect(200);
+
+    let mut alice = browser(listen);
+    let asked = through(&mut alice, "alice-1").expect(403).text();
+    let request = asked.split("proof%3Frequest%3D").nth(1);
+    let request = request.unwrap_or_else(|| panic!("{asked}"));
+    let request = &request[..22];
+    alice.sign_in("alice", &password(guide)).expect(303);
+    let page = alice.get(&format!("/upstream/proof?request={request}"));
+    alice.submit(&page.expect(200), &[]).expect(303);
+    let identities = alice.get("/account/identities").expect(200).text();
+    assert!(identities.contains("Demo provider"), "{identities}");
+    let mut again = browser(listen);
+    through(&mut again, "alice-1").expect(303);
+
+    let refused = through(&mut browser(listen), "mallory-3")
+        .expect(403)
+        .text();
+    assert!(refused.contains("identity_already_bound"), "{refused}");
+}
+
 /// The demo's third part: one line starts a device, a person approves it, the account page shows where its token comes from, and "this
 /// was not me" kills it at once.
 fn the_demos_device(guide: &[String], listen: &str) {
     let at = guide.iter().rposition(|line| line.starts_with("TOKEN="));
     let at = at.unwrap_or_else(|| panic!("{guide:#?}"));
-    let password = guide
-        .iter()
-        .find_map(|line| line.trim().strip_prefix("password"));
-    let password = password.expect("the person's password").trim().to_owned();
+    let password = password(guide);
     let (login, ask) = (&guide[at], &guide[at + 1]);
     let mut asking = Command::new("sh")
         .args(["-ec", &format!("{login}\necho $TOKEN\n{ask}")])
@@ -104,13 +151,7 @@ fn the_demos_device(guide: &[String], listen: &str) {
         .map_while(Result::ok)
         .find(|line| line.contains("/device?user_code="));
     let link = link.expect("the link is printed").trim().to_owned();
-    let address = listen.parse().expect("an address");
-    let issuer = format!("http://{listen}");
-    let http = Http {
-        address,
-        host: listen.to_owned(),
-    };
-    let mut browser = Browser::new(http, &issuer);
+    let mut browser = browser(listen);
     assert_eq!(browser.sign_in("alice", &password).status, 303);
     let page = browser.get(&link).expect(200);
     let to = browser.submit(&page, &[]);

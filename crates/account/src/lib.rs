@@ -6,7 +6,6 @@
 
 mod account;
 pub mod api;
-mod asking;
 mod assets;
 mod bootstrap;
 mod forgot;

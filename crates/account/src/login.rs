@@ -11,7 +11,8 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use curfew_http::answer::{self, PagePolicy, see_other};
+use curfew_http::answer::{self, see_other};
+use curfew_http::asking::Asking;
 use curfew_http::guess::Guess;
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, csrf, origin, session};
@@ -22,7 +23,6 @@ use curfew_store::audit::Origin;
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError};
 
-use crate::asking::Asking;
 use crate::guess;
 use crate::pages::{LoginError, LoginNotice, LoginPage};
 use crate::providers::{Wanted, buttons};
@@ -153,19 +153,13 @@ async fn page(
         return_to: shown.return_to,
         reauthenticate: shown.reauthenticate,
         username: shown.username,
-        client: asking.name,
+        client: asking.name.clone(),
         providers,
         told: shown.told,
         error: shown.error,
     };
-    let policy = PagePolicy {
-        form_targets: asking.form_targets,
-        script: None,
-    };
-    Ok(with_cookie(
-        answer::page_with(at, status, ("login.html", &model), &policy),
-        cookie,
-    ))
+    let page = answer::page_with(at, status, ("login.html", &model), &asking.policy());
+    Ok(with_cookie(page, cookie))
 }
 
 async fn refused(at: &PageContext<'_>, shown: Shown) -> Result<HttpResponse, Halt> {

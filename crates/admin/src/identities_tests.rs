@@ -101,7 +101,7 @@ fn b37_a_link_never_changes_its_owner_and_is_taken_away_and_made_anew() {
 }
 
 #[test]
-fn a09_the_identity_of_a_deleted_account_stays_its_own_until_it_is_taken_away() {
+fn the_identity_of_a_deleted_account_stays_its_own_until_it_is_taken_away() {
     let it = furnished();
     let admin = &it.admin;
     let link = admin
@@ -122,7 +122,7 @@ fn a09_the_identity_of_a_deleted_account_stays_its_own_until_it_is_taken_away() 
 }
 
 #[test]
-fn b18_b20_issuer_and_subject_must_be_those_of_the_provider() {
+fn b18_issuer_and_subject_must_be_those_of_the_provider() {
     let it = furnished();
     let admin = &it.admin;
     let github = ProviderDraft {

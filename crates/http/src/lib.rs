@@ -4,6 +4,7 @@
 //! [`answer`]; [`problem`] is the one place where an error becomes HTTP.
 
 pub mod answer;
+pub mod asking;
 pub mod bearer;
 pub mod body;
 pub mod catalogue;

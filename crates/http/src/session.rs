@@ -162,6 +162,8 @@ pub struct UpstreamBirth {
     pub session: UpstreamSession,
     /// When the session upstream ends; ours ends no later when it is bound to it.
     pub ends_at: Option<Timestamp>,
+    /// When the person proved upstream who they are, if the provider says so: being let through there is no proof of this moment.
+    pub authenticated_at: Option<Timestamp>,
 }
 
 /// Starts a session for a user who has just proved who he is, with its audit row, in the caller's transaction. The user is as read
@@ -200,6 +202,7 @@ pub fn renew(
                 bound: old.upstream_bound,
             },
             ends_at: None,
+            authenticated_at: None,
         }),
         ..sign_in.clone()
     };
@@ -226,9 +229,15 @@ fn born(write: &mut Write<'_>, user: &User, sign_in: &SignIn<'_>) -> Result<Birt
         client: None,
         link: upstream.and_then(|upstream| upstream.through),
         bound_since: BoundSince::default(),
-        authenticated_at: Some(write.now()),
+        authenticated_at: Some(authenticated_at(write.now(), upstream)),
         parent_client: None,
     })
+}
+
+/// A provider whose clock is ahead of ours makes nobody fresher than fresh.
+fn authenticated_at(now: Timestamp, upstream: Option<&UpstreamBirth>) -> Timestamp {
+    let told = upstream.and_then(|upstream| upstream.authenticated_at);
+    told.map_or(now, |told| told.min(now))
 }
 
 fn begin(

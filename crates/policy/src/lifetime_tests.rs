@@ -160,3 +160,11 @@ fn dormancy_is_off_until_it_is_set() {
     rules.dormancy = SHORTEST_DORMANCY;
     assert_eq!(rules.dormant_at(NOW), Some(NOW.after(seconds(86_400))));
 }
+
+#[test]
+fn a_sign_in_is_fresh_until_its_time_is_reached() {
+    let rules = LifetimeRules::default();
+    let fresh = |later| rules.is_fresh(NOW, NOW.after(seconds(later)));
+    assert!(fresh(0) && fresh(299));
+    assert!(!fresh(300) && !fresh(3_600));
+}

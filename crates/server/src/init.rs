@@ -208,6 +208,12 @@ fn file_text(args: &InitArgs) -> String {
          # smtp_url = \"smtps://USER:PASSWORD@mail.example.com\"\n\
          # from = \"Curfew <no-reply@example.com>\"\n\
          \n\
+         # People may sign in through other providers; docs/upstream.md says how.\n\
+         # [upstream.google]\n\
+         # preset = \"google\"\n\
+         # client_id = \"…\"\n\
+         # client_secret_file = \"google.secret\"\n\
+         \n\
          [log]\n\
          level = \"info\"\n\
          format = \"text\"\n\

@@ -29,6 +29,8 @@ pub struct ProvedIdentity {
     pub sid: Option<String>,
     /// When that session ends, in seconds since 1970.
     pub ends_at: Option<i64>,
+    /// When the person proved to the provider who they are, in seconds since 1970.
+    pub auth_time: Option<i64>,
 }
 
 impl ProvedIdentity {

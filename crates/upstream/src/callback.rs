@@ -29,7 +29,7 @@ use crate::client::{Callback, UpstreamClient};
 use crate::failure::for_log;
 use crate::identity::UpstreamIdentity;
 use crate::linking::{self, Arrived, How, Linking, Outcome, bind};
-use crate::refusal::{Back, IDENTITIES, Refusal, count};
+use crate::refusal::{Back, Refusal, count};
 use crate::stop::{Stop, log_failure, pages};
 use crate::{gate, proof};
 
@@ -207,8 +207,7 @@ impl Arrival<'_> {
             }
             Outcome::AlreadyLinked => {
                 count(self.provider, "already_linked");
-                let told = format!("{IDENTITIES}?told=already_linked");
-                Ok(see_other(&at.realm.path(&told)))
+                Ok(see_other(&login.return_to))
             }
         }
     }

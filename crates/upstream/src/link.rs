@@ -28,6 +28,9 @@ use crate::refusal::{Back, IDENTITIES, Refusal};
 use crate::start::{return_to, spend};
 use crate::stop::{Stop, pages};
 
+/// Where the person is told that it is done.
+const LINKED: &str = "/account/identities?told=linked";
+
 pub(crate) async fn post(
     request: HttpRequest,
     edge: Data<Edge>,
@@ -74,7 +77,7 @@ async fn leave(
         provider: &provider,
         purpose: Purpose::Link(who.session_id),
         reauthenticate: false,
-        return_to: return_to(&at, &form, IDENTITIES),
+        return_to: return_to(&at, &form, LINKED),
         audit: Some(AuditEntry {
             tenant_id: Some(at.realm.tenant_id),
             user_id: Some(who.user_id),

@@ -23,6 +23,7 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
     signed_page(&request, &edge, PATH, async |own: &Signed<'_>| {
         let told = match query(own.at.request)?.get("told") {
             Some("linked") => Some(IdentityNoticeWord::Linked),
+            Some("already_linked") => Some(IdentityNoticeWord::AlreadyLinked),
             Some("unlinked") => Some(IdentityNoticeWord::Unlinked),
             Some("expired") => Some(IdentityNoticeWord::Expired),
             Some(_) | None => None,

@@ -39,6 +39,7 @@ words! {
     /// What just happened to an identity.
     IdentityNoticeWord {
         Linked,
+        AlreadyLinked,
         Unlinked,
         Expired,
     }

@@ -86,6 +86,7 @@ impl App {
                     }),
                     session: upstream.clone(),
                     ends_at: None,
+                    authenticated_at: None,
                 }),
                 ..SignIn::here(&rules, &tenant, AuthenticatedBy::Nobody, &origin)
             };

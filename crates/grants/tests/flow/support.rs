@@ -251,6 +251,7 @@ impl Server {
                 bound: true,
             },
             ends_at: None,
+            authenticated_at: None,
         };
         self.cookie = sign_in(&self.edge, (false, Some(upstream))).await;
         let parsed = ParsedToken::parse(TokenKind::Session, self.cookie.value()).unwrap();

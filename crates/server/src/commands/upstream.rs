@@ -49,6 +49,7 @@ pub(crate) fn run(command: UpstreamCommand, global: &Global) -> Result<(), Failu
     let (admin, out) = (&opened.admin, opened.out);
     match command {
         UpstreamCommand::Add(args) => {
+            refuse_described(&opened, args.slug())?;
             let secret = args.client_secret()?;
             let (slug, draft) = args.draft();
             let added = admin.provider_add(opened.at(&slug), draft, secret)?;
@@ -60,7 +61,7 @@ pub(crate) fn run(command: UpstreamCommand, global: &Global) -> Result<(), Failu
         }
         UpstreamCommand::Change(args) => {
             let (slug, draft) = args.draft();
-            release_if_vanished(&opened, &slug)?;
+            take_over(&opened, &slug)?;
             let old = admin.provider_show(opened.at(&slug))?.provider.issuer;
             let changed = admin.provider_change(opened.at(&slug), draft)?;
             show::one(&opened, &changed);
@@ -77,7 +78,7 @@ pub(crate) fn run(command: UpstreamCommand, global: &Global) -> Result<(), Failu
         UpstreamCommand::Enable { slug } => set_status(&opened, &slug, OwnerStatus::Active)?,
         UpstreamCommand::Delete { slug } => set_status(&opened, &slug, OwnerStatus::Deleted)?,
         UpstreamCommand::SetSecret { slug, none } => {
-            release_if_vanished(&opened, &slug)?;
+            take_over(&opened, &slug)?;
             // Whether there is such a provider is known before anything is asked.
             admin.provider_show(opened.at(&slug))?;
             let secret = (!none).then(secrets::client_secret).transpose()?;
@@ -93,7 +94,7 @@ pub(crate) fn run(command: UpstreamCommand, global: &Global) -> Result<(), Failu
 
 fn set_status(opened: &Opened, slug: &str, next: OwnerStatus) -> Result<(), Failure> {
     if next == OwnerStatus::Deleted {
-        release_if_vanished(opened, slug)?;
+        take_over(opened, slug)?;
     }
     opened.admin.provider_set_status(opened.at(slug), next)?;
     let told =
@@ -110,13 +111,24 @@ fn described<'o>(opened: &'o Opened, slug: &str) -> Option<&'o crate::config::Up
         .find(|own| own.slug == slug && own.tenant == opened.tenant)
 }
 
-/// What came from the configuration and is there no more is changed here.
-fn release_if_vanished(opened: &Opened, slug: &str) -> Result<(), Failure> {
+/// What the configuration describes is changed there, also when no server has read it yet; what came from it and is there no more is
+/// changed here from now on.
+fn take_over(opened: &Opened, slug: &str) -> Result<(), Failure> {
+    refuse_described(opened, slug)?;
     let found = opened.admin.provider_show(opened.at(slug))?;
-    if found.provider.configured && described(opened, slug).is_none() {
+    if found.provider.configured {
         opened.admin.provider_release(opened.at(slug))?;
     }
     Ok(())
+}
+
+fn refuse_described(opened: &Opened, slug: &str) -> Result<(), Failure> {
+    match described(opened, slug) {
+        None => Ok(()),
+        Some(_) => Err(Failure::told(format!(
+            "the provider `{slug}` is described in the configuration, and put in place when a server starts; change [upstream.{slug}] there"
+        ))),
+    }
 }
 
 fn rebind(opened: &Opened, args: &RebindArgs) -> Result<(), Failure> {

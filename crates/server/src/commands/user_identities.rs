@@ -9,7 +9,7 @@ use crate::open::Opened;
 use crate::output::{pairs, table_text, time};
 
 #[derive(Debug, Args)]
-pub(super) struct LinkArgs {
+pub(crate) struct LinkArgs {
     username: String,
     /// The provider's slug
     #[arg(long, value_name = "SLUG")]

@@ -71,11 +71,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let seeded = seed::plant(&made.admin, &client_origin, &invitations)?;
     let issuer = made.config.issuer.origin().to_owned();
     let store = made.admin.store().clone();
-    let admin = made.admin.clone();
+    let provider = upstream::register(&made.admin, &issuer, args.provider_listen)?;
     let node = Node::new(made.config, store)?;
     actix_web::rt::System::new().block_on(async {
         let page = page::listener(args.client_listen, &issuer)?;
-        let provider = upstream::start(&admin, &issuer, args.provider_listen)?;
+        let provider = upstream::listener(provider, args.provider_listen)?;
         node.serve(vec![page, provider], || {
             line(&guide(&issuer, &client_origin, &seeded, &folder))
         })

@@ -23,8 +23,12 @@ pub(super) const SLUG: &str = "demo";
 pub(super) const NAME: &str = "Demo provider";
 const CLIENT_ID: &str = "curfew-demo";
 
-/// Starts it, and tells Curfew of it.
-pub(super) fn start(admin: &Admin, issuer: &str, address: SocketAddr) -> Result<Server, Failure> {
+/// Makes it, and tells Curfew of it.
+pub(super) fn register(
+    admin: &Admin,
+    issuer: &str,
+    address: SocketAddr,
+) -> Result<Provider, Failure> {
     let secret = secret();
     let callback = format!("{issuer}/upstream/{SLUG}/callback");
     let client = Client {
@@ -32,16 +36,6 @@ pub(super) fn start(admin: &Admin, issuer: &str, address: SocketAddr) -> Result<
         ..Client::new(CLIENT_ID, &secret, &callback)
     };
     let origin = format!("http://{address}");
-    let provider = Provider::honest(Config::new(NAME, people(), vec![client]), &origin)
-        .map_err(|broken| Failure::told(broken.to_string()))?;
-    let listening = TcpListener::bind(address)
-        .and_then(|listener| Arc::new(provider).serve(listener))
-        .map_err(|source| {
-            Failure::io(
-                format!("{address} cannot be listened on; choose another with --provider-listen"),
-                source,
-            )
-        })?;
     let mut draft = ProviderDraft {
         kind: Some(ProviderKind::OpenId),
         client_id: Some(CLIENT_ID.to_owned()),
@@ -49,9 +43,22 @@ pub(super) fn start(admin: &Admin, issuer: &str, address: SocketAddr) -> Result<
         sign_ups: Some(SignUps::On),
         ..ProviderDraft::default()
     };
-    draft.issuer.issuer = Some(origin);
+    draft.issuer.issuer = Some(origin.clone());
     admin.provider_add((TENANT, SLUG), draft, Some(Redacted(secret)))?;
-    Ok(listening)
+    Provider::honest(Config::new(NAME, people(), vec![client]), &origin)
+        .map_err(|broken| Failure::told(broken.to_string()))
+}
+
+/// Binds its listener.
+pub(super) fn listener(provider: Provider, address: SocketAddr) -> Result<Server, Failure> {
+    TcpListener::bind(address)
+        .and_then(|listener| Arc::new(provider).serve(listener))
+        .map_err(|source| {
+            Failure::io(
+                format!("{address} cannot be listened on; choose another with --provider-listen"),
+                source,
+            )
+        })
 }
 
 fn people() -> Vec<Person> {

@@ -328,6 +328,7 @@ on_both_backends! {
             verified_email: Some("ada@harbour.example".to_owned()),
             sid: Some("sid".to_owned()),
             ends_at: None,
+            auth_time: None,
         };
         let kept = identity.clone();
         let id = test.write(move |write| {

@@ -3,7 +3,7 @@
 use curfew_protocol::{ParsedToken, ProviderId, TenantId, TokenKind, UpstreamLoginId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::upstream_logins::UpstreamLogin;
-use curfew_store::{Store, StoreError, Write};
+use curfew_store::{Read, Store, StoreError, Write};
 
 use crate::refusal::Refusal;
 
@@ -57,7 +57,7 @@ impl Unfit {
 }
 
 impl Arriving {
-    /// Uses the state up, in a transaction of its own.
+    /// Uses the state up, in a transaction of its own. One that we never gave out is found by a read, so that a flood writes nothing.
     pub(super) async fn use_up(
         self,
         store: &Store,
@@ -67,7 +67,11 @@ impl Arriving {
         let Some(Ok(state)) = parsed else {
             return Ok(Err(Unfit::Unknown));
         };
-        store.write(move |write| self.run(write, &state)).await
+        let looked_up = store.read(move |read| Ok((genuine(read, &state)?.is_some(), state)));
+        match looked_up.await? {
+            (true, state) => store.write(move |write| self.run(write, &state)).await,
+            (false, _) => Ok(Err(Unfit::Unknown)),
+        }
     }
 
     fn run(
@@ -75,20 +79,10 @@ impl Arriving {
         write: &mut Write<'_>,
         state: &ParsedToken,
     ) -> Result<Result<UpstreamLogin, Unfit>, StoreError> {
-        let id = UpstreamLoginId::from_bytes(state.selector);
-        let genuine = |login: &UpstreamLogin, write: &Write<'_>| {
-            let (kind, digest) = (TokenKind::UpstreamState, login.digest);
-            write
-                .keys()
-                .verify(kind, id.as_bytes(), &state.secret, digest)
-        };
-        let Some(login) = write
-            .upstream_login(id)?
-            .filter(|login| genuine(login, write))
-        else {
+        let Some(login) = genuine(write, state)? else {
             return Ok(Err(Unfit::Unknown));
         };
-        if !write.upstream_login_consume(id)? {
+        if !write.upstream_login_consume(login.id)? {
             return Ok(Err(Unfit::Replayed));
         }
         match self.judge(write, &login) {
@@ -122,6 +116,14 @@ impl Arriving {
         }
         Ok(())
     }
+}
+
+/// The login that this state was given out for.
+fn genuine(read: &mut Read<'_>, state: &ParsedToken) -> Result<Option<UpstreamLogin>, StoreError> {
+    let id = UpstreamLoginId::from_bytes(state.selector);
+    let login = read.upstream_login(id)?;
+    let (keys, kind) = (read.keys(), TokenKind::UpstreamState);
+    Ok(login.filter(|login| keys.verify(kind, id.as_bytes(), &state.secret, login.digest)))
 }
 
 /// The row of a login that came to nothing.

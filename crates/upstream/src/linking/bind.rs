@@ -89,6 +89,7 @@ pub(crate) fn birth(
             bound: provider.settings.policy.bind_to_upstream,
         },
         ends_at: identity.ends_at.map(Timestamp::from_seconds),
+        authenticated_at: identity.auth_time.map(Timestamp::from_seconds),
     }
 }
 

@@ -66,6 +66,7 @@ impl Arrived {
                 verified_email: verified,
                 sid: identity.sid().map(str::to_owned),
                 ends_at: identity.ends_at().map(|end| end.seconds()),
+                auth_time: identity.auth_time().map(|at| at.seconds()),
             },
             email,
             known_as: known_as.into_iter().flatten().collect(),

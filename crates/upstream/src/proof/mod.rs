@@ -48,7 +48,7 @@ pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse 
         match query.get("token") {
             Some(text) => {
                 let mailed = Mailed::of(&at, text).await?;
-                Ok(page::prove(&at, &mailed.here, text, None))
+                Ok(page::prove(&at, &mailed.here, text, None).await?)
             }
             None => show(&at, request_of(&query), None).await,
         }
@@ -91,7 +91,7 @@ async fn show(
 ) -> Result<HttpResponse, Stop> {
     let here = Here::of(at, proof).await?;
     if let Some(who) = here.may_confirm(at) {
-        return Ok(page::confirm(at, &here, who, note));
+        return Ok(page::confirm(at, &here, who, note).await?);
     }
     if here.waiting.proof.session_id.is_some() {
         // Only the session that began it may end it (SUP-03).
@@ -234,7 +234,8 @@ async fn prove(
     let text = form.get("token").unwrap_or("");
     let Mailed { here, presented } = Mailed::of(at, text).await?;
     if let Err(Expired) = check_form(at, &here.form_owner(), form)? {
-        return Ok(page::prove(at, &here, text, Some(ProofNote::Expired)));
+        let note = Some(ProofNote::Expired);
+        return Ok(page::prove(at, &here, text, note).await?);
     }
     let by = ProvedBy::Mailbox(presented);
     act(at, edge, &here, by).await

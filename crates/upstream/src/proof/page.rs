@@ -3,9 +3,11 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use curfew_http::answer;
+use curfew_http::asking::Asking;
 use curfew_http::pages::LocalPath;
 use curfew_http::problem::PageContext;
 use curfew_http::session::SignedIn;
+use curfew_store::StoreError;
 
 use super::{Here, path};
 use crate::pages::{ProofAct, ProofConfirmPage, ProofNote, ProofPage};
@@ -52,12 +54,12 @@ pub(super) fn ask(at: &PageContext<'_>, here: &Here, asked: Asked) -> HttpRespon
 }
 
 /// Asks somebody who is signed in to the account to say yes.
-pub(super) fn confirm(
+pub(super) async fn confirm(
     at: &PageContext<'_>,
     here: &Here,
     who: &SignedIn,
     note: Option<ProofNote>,
-) -> HttpResponse {
+) -> Result<HttpResponse, StoreError> {
     let now = at.edge.store.clock().now();
     let model = ProofConfirmPage {
         shell: at.realm.shell(),
@@ -71,16 +73,16 @@ pub(super) fn confirm(
         back: back(at, here),
         note,
     };
-    say_yes(at, &model)
+    say_yes(at, here, &model).await
 }
 
 /// Asks whoever opened the mailed link to say yes. They hold the mailbox, which is the address that was proved upstream.
-pub(super) fn prove(
+pub(super) async fn prove(
     at: &PageContext<'_>,
     here: &Here,
     token: &str,
     note: Option<ProofNote>,
-) -> HttpResponse {
+) -> Result<HttpResponse, StoreError> {
     let waiting = &here.waiting;
     let model = ProofConfirmPage {
         shell: at.realm.shell(),
@@ -96,12 +98,19 @@ pub(super) fn prove(
         back: back(at, here),
         note,
     };
-    say_yes(at, &model)
+    say_yes(at, here, &model).await
 }
 
-fn say_yes(at: &PageContext<'_>, model: &ProofConfirmPage) -> HttpResponse {
+/// The yes leads to where the person was going, which may be a client in the end.
+async fn say_yes(
+    at: &PageContext<'_>,
+    here: &Here,
+    model: &ProofConfirmPage,
+) -> Result<HttpResponse, StoreError> {
+    let asking = Asking::of(at, &here.waiting.proof.return_to).await?;
     let status = model.note.map_or(StatusCode::OK, ProofNote::status);
-    answer::page(at, status, "upstream_proof_confirm.html", model)
+    let page = ("upstream_proof_confirm.html", model);
+    Ok(answer::page_with(at, status, page, &asking.policy()))
 }
 
 fn back(at: &PageContext<'_>, here: &Here) -> Option<LocalPath> {

@@ -588,6 +588,22 @@ async fn disabling_a_provider_or_a_link_ends_what_was_born_through_it() {
 }
 
 #[actix_web::test]
+async fn being_let_through_upstream_is_no_proof_of_this_moment() {
+    let place = Place::new();
+    let ada = place.add_user("ada", ADA);
+    place.add_link(ada, Some("u-1"));
+    for (auth_time, expected) in [(-600, -600), (0, 0), (60, 0)] {
+        let mut claims = person("u-1", ADA);
+        claims["auth_time"] = json!(NOW.seconds() + auth_time);
+        let answer = place.browser().come_back_as(&place, &claims).await;
+        answer.expect_sign_in("/app");
+        let session = place.read(move |read| read.session_list(ada)).remove(0);
+        let authenticated_at = session.authenticated_at.seconds();
+        assert_eq!(authenticated_at, NOW.seconds() + expected);
+    }
+}
+
+#[actix_web::test]
 async fn the_session_that_the_browser_had_ends() {
     let place = Place::new();
     let ada = place.add_user("ada", ADA);

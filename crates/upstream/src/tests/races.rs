@@ -26,6 +26,7 @@ fn arriving(place: &Place, subject: &str, email: &str) -> Linking {
         verified_email: Some(email.to_owned()),
         sid: None,
         ends_at: None,
+        auth_time: None,
     };
     Linking {
         tenant_id: DEFAULT_TENANT,
@@ -87,7 +88,7 @@ on_both_backends! {
         }
     }
 
-    async fn race_b46_two_logins_of_somebody_new_make_one_account(backend) {
+    async fn race_two_logins_of_somebody_new_make_one_account(backend) {
         let place = Place::made(backend, |policy| policy.sign_ups = SignUps::On, |_| {});
         for trial in 0..FEWER_TRIALS {
             let email = format!("u{trial}@harbour.example");

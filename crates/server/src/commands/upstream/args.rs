@@ -38,7 +38,7 @@ const KINDS: &[(&str, ProviderKind)] = &[
 ];
 
 #[derive(Debug, Args)]
-pub(super) struct AddArgs {
+pub(crate) struct AddArgs {
     slug: String,
     /// Fills in kind, issuer, name and a careful --email-fallback
     #[arg(long, value_parser = preset())]
@@ -113,6 +113,10 @@ struct Choices {
 }
 
 impl AddArgs {
+    pub(super) fn slug(&self) -> &str {
+        &self.slug
+    }
+
     pub(super) fn client_secret(&self) -> Result<Option<Redacted<String>>, Failure> {
         let given = !self.no_client_secret;
         given.then(secrets::client_secret).transpose()
@@ -147,7 +151,7 @@ impl AddArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ChangeArgs {
+pub(crate) struct ChangeArgs {
     slug: String,
     /// The issuer exactly as the provider writes it
     #[arg(long, value_name = "URL")]
@@ -215,7 +219,7 @@ impl ChangeArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct RebindArgs {
+pub(crate) struct RebindArgs {
     pub(super) slug: String,
     /// The issuer under which the links are
     pub(super) old: String,

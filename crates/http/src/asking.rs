@@ -1,23 +1,25 @@
-//! Which client a sign-in is for: read from the authorization request that the browser is to return to.
+//! Which client somebody is on the way to: read from the authorization request that the browser is to return to.
 
-use curfew_http::problem::PageContext;
 use curfew_policy::redirect;
 use curfew_policy::status::OwnerStatus;
 use curfew_protocol::Form;
 use curfew_store::StoreError;
 use curfew_store::clients::Client;
 
-/// What the sign-in page may say and allow on behalf of a client.
+use crate::answer::PagePolicy;
+use crate::problem::PageContext;
+
+/// What a page on the way may say and allow on behalf of a client.
 #[derive(Debug, Default)]
-pub(crate) struct Asking {
-    pub(crate) name: Option<String>,
+pub struct Asking {
+    pub name: Option<String>,
     /// Where the redirects after the form may end: only an address that is registered.
-    pub(crate) form_targets: Vec<String>,
+    pub form_targets: Vec<String>,
 }
 
 impl Asking {
     /// Nothing that is read here decides anything: the authorization endpoint judges the request when the browser returns.
-    pub(crate) async fn of(at: &PageContext<'_>, return_to: &str) -> Result<Self, StoreError> {
+    pub async fn of(at: &PageContext<'_>, return_to: &str) -> Result<Self, StoreError> {
         let Some(request) = authorization_request(at, return_to) else {
             return Ok(Self::default());
         };
@@ -41,6 +43,14 @@ impl Asking {
                 .collect(),
             name: Some(client.registration.name),
         }))
+    }
+
+    /// The policy of a page whose form may lead back to the client in the end.
+    pub fn policy(self) -> PagePolicy {
+        PagePolicy {
+            form_targets: self.form_targets,
+            script: None,
+        }
     }
 }
 

@@ -1,0 +1,183 @@
+//! Two who come back from a provider at the same moment: one wins, and the other is turned away in order.
+
+use std::thread;
+
+use conformance_tests::stub::Stub;
+use conformance_tests::upstream::Registration;
+use conformance_tests::{
+    Backend, Browser, Request, Response, Setup, World, on_both_backends, wire,
+};
+use demo_provider::{Answer, Received};
+use serde_json::{Value, json};
+
+/// Loser and winner race for an account each time.
+const TRIALS: u64 = 1_000;
+
+/// How many prepare at the same time.
+const HANDS: u64 = 4;
+
+fn world(backend: Backend) -> World {
+    let nodes = if backend == Backend::Postgres { 3 } else { 1 };
+    World::with(Setup::new(backend).with_upstreams().nodes(nodes))
+}
+
+/// A GitHub that believes every code: the code is the person's number, and everybody's address is that of the account which
+/// `account_of` gives for the number.
+fn credulous(account_of: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Stub {
+    Stub::start(move |received| answer(received, &account_of).into())
+}
+
+fn answer(received: &Received, account_of: impl Fn(u64) -> u64) -> Answer {
+    let bearer = received.header("authorization").unwrap_or("");
+    let number: u64 = bearer.trim_start_matches("Bearer ").parse().unwrap_or(0);
+    let told = match received.path.as_str() {
+        "/login/oauth/access_token" => {
+            json!({ "access_token": received.form().get("code"), "token_type": "bearer", "scope": "user:email" })
+        }
+        "/api/v3/user" => json!({ "id": number, "login": format!("p{number}"), "name": null }),
+        _ => {
+            let email = format!("u{}@example.test", account_of(number));
+            json!([{ "email": email, "primary": true, "verified": true }])
+        }
+    };
+    Answer::json(200, &told)
+}
+
+/// Registers it as `hub`.
+fn register(world: &World, hub: &Stub, options: &[&str]) {
+    world.upstream_add(
+        Registration::new("hub", options),
+        "github",
+        &hub.origin(),
+        "the secret",
+    );
+}
+
+/// A browser that was sent to the provider and comes back as `number`: the request for the callback.
+fn coming(world: &World, number: u64) -> Request {
+    let mut browser: Browser = world.browser();
+    let started = browser.get("/upstream/hub/start").expect(303);
+    let state = started
+        .location_parameter("state")
+        .expect("a state parameter");
+    let number = number.to_string();
+    let query = wire::encode(&[("code", &number), ("state", &state)]);
+    let cookies: Vec<_> = browser
+        .cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    Request::get(&format!("/upstream/hub/callback?{query}"))
+        .header("Cookie", &cookies.join("; "))
+        .header("Sec-Fetch-Site", "cross-site")
+}
+
+/// All requests of `numbers`, in order.
+fn all_coming(world: &World, numbers: std::ops::Range<u64>) -> Vec<Request> {
+    let part = (numbers.end - numbers.start).div_ceil(HANDS);
+    let parts = (0..HANDS).map(|hand| {
+        let from = numbers.start + hand * part;
+        from..(from + part).min(numbers.end)
+    });
+    thread::scope(|scope| {
+        let hands: Vec<_> = parts
+            .map(|part| {
+                scope.spawn(|| part.map(|number| coming(world, number)).collect::<Vec<_>>())
+            })
+            .collect();
+        hands
+            .into_iter()
+            .flat_map(|hand| hand.join().expect("the provider is reached"))
+            .collect()
+    })
+}
+
+fn has_session(answer: &Response) -> bool {
+    let cookies = answer.headers("set-cookie");
+    cookies
+        .iter()
+        .any(|cookie| cookie.starts_with("__Host-curfew_session_"))
+}
+
+fn together(world: &World, pair: &[Request]) -> Vec<Response> {
+    let answers = wire::release_together(&world.nodes(), pair).into_iter();
+    answers.map(|answer| answer.expect("an answer")).collect()
+}
+
+on_both_backends! {
+    /// B14, B15: a thousand accounts that were imported with a link without a subject; for each, two subjects with its address.
+    fn race_b14_of_two_subjects_one_gets_the_empty_link(backend) {
+        let world = world(backend);
+        // The numbers 2n and 2n + 1 are after account n.
+        let hub = credulous(|number| number / 2);
+        register(&world, &hub, &["--legacy-links", "backfill", "--sign-ups", "on"]);
+        let people: Value = (1..=TRIALS).map(|n| json!({ "username": format!("u{n}"), "email": format!("u{n}@example.test"), "links": [{ "provider": "hub" }] })).collect();
+        world.import_people(&people);
+        let users = world.count("users");
+        let sessions = world.count("nodes");
+        let requests = all_coming(&world, 2..2 * TRIALS + 2);
+        let mut winners = Vec::new();
+        for (trial, pair) in requests.chunks(2).enumerate() {
+            let answers = together(&world, pair);
+            let (won, lost): (Vec<_>, Vec<_>) = answers.iter().enumerate().partition(|(_, answer)| answer.status == 303);
+            assert_eq!((won.len(), lost.len()), (1, 1), "trial {trial}: {answers:?}");
+            assert!(has_session(won[0].1), "{:?}", won[0].1);
+            assert!(!has_session(lost[0].1), "{:?}", lost[0].1);
+            lost[0].1.clone().expect_refused(403, "identity_already_bound");
+            winners.push((2 * (trial + 1) + won[0].0).to_string());
+        }
+        assert_eq!(winners.len() as u64, TRIALS);
+        // Every link has the subject of its winner, and there is nothing else.
+        assert_eq!((world.count("users"), world.count("links")), (users, TRIALS));
+        let mut bound: Vec<String> = world.query("SELECT subject FROM links").lines().map(str::to_owned).collect();
+        bound.sort_unstable();
+        winners.sort_unstable();
+        assert_eq!(bound, winners);
+        assert_eq!(world.query(&format!("SELECT count(*) FROM links WHERE issuer = '{}'", hub.origin())), TRIALS.to_string());
+        assert_eq!(world.count("nodes") - sessions, TRIALS, "one session for each account");
+        // Sometimes the first of the two wins, and sometimes the second: it was a race.
+        let second = winners.iter().filter(|number| number.ends_with(['1', '3', '5', '7', '9'])).count();
+        assert!((1..winners.len()).contains(&second), "the second of two won {second} times of {TRIALS}");
+        world.run(&["doctor", "--invariants"], "");
+        world.run(&["audit", "verify"], "");
+    }
+
+    /// B46: one new person, whose two browsers come at the same moment: one account with one link, and both are signed in to it.
+    fn race_b46_two_first_sign_ins_of_one_person_make_one_account(backend) {
+        const PEOPLE: u64 = 100;
+        let world = world(backend);
+        // An address of its own for each number: u1, u2, …
+        let hub = credulous(|number| number);
+        register(&world, &hub, &["--sign-ups", "on"]);
+        let users = world.count("users");
+        let sessions = world.count("nodes");
+        let requests: Vec<_> = (1..=PEOPLE).map(|number| [coming(&world, number), coming(&world, number)]).collect();
+        for pair in &requests {
+            for answer in together(&world, pair) {
+                assert!(answer.status == 303 && has_session(&answer), "{answer:?}");
+            }
+        }
+        assert_eq!((world.count("users") - users, world.count("links")), (PEOPLE, PEOPLE));
+        assert_eq!(world.query("SELECT count(DISTINCT user_id) FROM links"), PEOPLE.to_string());
+        assert_eq!(world.count("nodes") - sessions, 2 * PEOPLE);
+        world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// Two subjects that nobody knows, with one address that nobody has: one account has the address.
+    fn race_b46_two_subjects_with_one_new_address_never_share_an_account(backend) {
+        const PAIRS: u64 = 100;
+        let world = world(backend);
+        let hub = credulous(|number| number / 2);
+        register(&world, &hub, &["--sign-ups", "on"]);
+        let users = world.count("users");
+        let requests = all_coming(&world, 2..2 * PAIRS + 2);
+        for pair in requests.chunks(2) {
+            let answers = together(&world, pair);
+            let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 303);
+            assert_eq!((won.len(), lost.len()), (1, 1), "{answers:?}");
+            assert!(!has_session(lost[0]), "{:?}", lost[0]);
+            lost[0].clone().expect_refused(403, "identity_already_bound");
+        }
+        assert_eq!((world.count("users") - users, world.count("links")), (PAIRS, PAIRS));
+    }
+}
