@@ -279,6 +279,6 @@ impl Browser {
     pub fn follow_on(&mut self, answer: &Response) -> Response {
         let to = answer.location();
         let to = to.unwrap_or_else(|| panic!("no redirect: {answer:?}"));
-        self.get(&to.to_owned())
+        self.get(to)
     }
 }
