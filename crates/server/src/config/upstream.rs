@@ -218,7 +218,7 @@ impl UpstreamSettings {
         let secret = match &self.secret {
             Secret::None => None,
             Secret::Plain(secret) => Some(secret.clone()),
-            Secret::File(file) => Some(self.from_file(file)?),
+            Secret::File(file) => Some(self.read_secret_file(file)?),
         };
         Ok(ConfiguredProvider {
             tenant: self.tenant.clone(),
@@ -228,7 +228,7 @@ impl UpstreamSettings {
         })
     }
 
-    fn from_file(&self, file: &Path) -> Result<Redacted<String>, Failure> {
+    fn read_secret_file(&self, file: &Path) -> Result<Redacted<String>, Failure> {
         let key = format!("{UPSTREAM}.{}.client_secret_file", self.slug);
         let text = std::fs::read_to_string(file).map_err(|source| {
             Failure::io(format!("{key} = {} cannot be read", file.display()), source)
