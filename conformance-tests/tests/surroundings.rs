@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use conformance_tests::{
@@ -17,32 +17,86 @@ fn free_address() -> String {
     listener.local_addr().expect("its address").to_string()
 }
 
+#[track_caller]
 fn text(output: &Output) -> String {
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{output:#?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+#[track_caller]
 fn shell(lines: &str) -> String {
     let done = Command::new("sh").args(["-ec", lines]).output();
     text(&done.expect("sh runs"))
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().expect("it starts"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server's folder, made by `init` and `migrate`.
+struct Installation {
+    folder: tempfile::TempDir,
+    listen: String,
+}
+
+impl Installation {
+    fn new(scheme: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listen = free_address();
+        let state = folder.path().display().to_string();
+        let issuer = format!("{scheme}://{listen}");
+        let made = Self { folder, listen };
+        let init = ["init", "--dir", &state, "--issuer", &issuer];
+        text(&output(made.curfew(&init).args(["--listen", &made.listen])));
+        text(&output(&mut made.curfew(&["migrate"])));
+        made
+    }
+
+    fn curfew(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(arguments)
+            .env("CURFEW_CONFIG", self.folder.path().join("curfew.toml"));
+        command
+    }
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().expect("it runs")
+}
+
+/// A stream that its reader has left.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    Stdio::from(writer)
 }
 
 /// The demo's printed lines do what they say, pasted as they are.
 #[test]
 fn the_demo_prints_lines_that_work() {
     let (listen, client, provider) = (free_address(), free_address(), free_address());
-    let mut demo = Command::new(binary())
-        .args(["demo", "--listen", &listen, "--client-listen", &client])
-        .args(["--provider-listen", &provider])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the demo starts");
-    let mut lines = BufReader::new(demo.stdout.take().expect("its output"))
+    let mut demo = Running::start(
+        Command::new(binary())
+            .args(["demo", "--listen", &listen, "--client-listen", &client])
+            .args(["--provider-listen", &provider])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped()),
+    );
+    let mut lines = BufReader::new(demo.0.stdout.take().expect("its output"))
         .lines()
         .map_while(Result::ok);
     let guide: Vec<String> = lines
@@ -77,10 +131,10 @@ fn the_demo_prints_lines_that_work() {
     assert!(Path::new(&config).exists());
 
     let asked = Command::new("kill")
-        .args(["-INT", &demo.id().to_string()])
+        .args(["-INT", &demo.0.id().to_string()])
         .status();
     assert!(asked.expect("kill runs").success());
-    assert_eq!(demo.wait().expect("it ends").code(), Some(0));
+    assert_eq!(demo.0.wait().expect("it ends").code(), Some(0));
     assert!(!Path::new(&config).exists(), "its folder went with it");
 }
 
@@ -201,34 +255,43 @@ fn certificate(folder: &Path) -> (String, String) {
     (certificate, key)
 }
 
+/// Whoever reads what is said may go away: `curfew serve 2>&1 | head` is no reason to stop serving.
+#[test]
+fn nobody_needs_to_read_the_standard_error_stream() {
+    let installation = Installation::new("http");
+    let mut refused = installation.curfew(&["client", "show", "nobody"]);
+    let told = output(&mut refused);
+    let untold = output(refused.stderr(unread()));
+    assert_eq!(told.status.code(), Some(1), "{told:#?}");
+    assert!(!told.stderr.is_empty());
+    assert_eq!(untold.status, told.status, "{untold:#?}");
+
+    let mut serve = installation.curfew(&["serve"]);
+    let serve = serve.env("CURFEW_LOG_LEVEL", "debug").stderr(unread());
+    let _server = Running::start(serve);
+    let login = format!("http://{}/login", installation.listen);
+    let asked = ["-sf", "--noproxy", "*", "--max-time", "5"];
+    let patient = ["--retry", "40", "--retry-delay", "1", "--retry-connrefused"];
+    for _ in 0..3 {
+        let mut curl = Command::new("curl");
+        let page = output(curl.args(asked).args(patient).arg(&login));
+        assert!(text(&page).contains("<html"), "{page:#?}");
+    }
+}
+
 #[test]
 fn tls_is_served_from_pem_files() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (certificate, key) = certificate(folder.path());
-    let (listen, state) = (free_address(), folder.path().join("state"));
+    let installation = Installation::new("https");
+    let listen = &installation.listen;
     let issuer = format!("https://{listen}");
-    let curfew = |arguments: &[&str]| {
-        let mut command = Command::new(binary());
-        command
-            .args(arguments)
-            .env("CURFEW_CONFIG", state.join("curfew.toml"))
+    let (certificate, key) = certificate(installation.folder.path());
+    let server = Running::start(
+        installation
+            .curfew(&["serve"])
             .env("CURFEW_TLS_CERTIFICATE", &certificate)
             .env("CURFEW_TLS_PRIVATE_KEY", &key)
-            .env("CURFEW_LOG_LEVEL", "warn");
-        command
-    };
-    let init = [
-        "init",
-        "--dir",
-        &state.display().to_string(),
-        "--issuer",
-        &issuer,
-        "--listen",
-        &listen,
-    ];
-    text(&curfew(&init).output().expect("it runs"));
-    text(&curfew(&["migrate"]).output().expect("it runs"));
-    let mut server = curfew(&["serve"]).spawn().expect("it starts");
+            .env("CURFEW_LOG_LEVEL", "warn"),
+    );
     let asked = |options: &[&str]| {
         Command::new("curl")
             .args(["-sSi", "--noproxy", "*", "--max-time", "5"])
@@ -251,8 +314,7 @@ fn tls_is_served_from_pem_files() {
         .arg(format!("http://{listen}/health"))
         .output()
         .expect("curl runs");
-    server.kill().expect("it runs");
-    server.wait().expect("it ends");
+    drop(server);
     let answer = text(&answer);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(

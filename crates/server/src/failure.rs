@@ -8,6 +8,7 @@ use curfew_store::{OpenRefusal, StoreError};
 
 use crate::config::ConfigFailure;
 use crate::keys::KeysFailure;
+use crate::output::aside;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -50,10 +51,10 @@ impl Failure {
     /// Prints to the standard error stream. Exit code 1: it was not done, or something was found.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Self::Findings) {
-            eprintln!("error: {self}");
+            aside(&format!("error: {self}"));
             let mut cause = self.source();
             while let Some(error) = cause {
-                eprintln!("  because: {error}");
+                aside(&format!("  because: {error}"));
                 cause = error.source();
             }
         }

@@ -42,7 +42,9 @@ impl Output {
     fn json<T: Serialize + ?Sized>(self, value: &T) {
         match serde_json::to_string_pretty(value) {
             Ok(text) => line(&text),
-            Err(error) => eprintln!("error: the answer cannot be written as JSON: {error}"),
+            Err(error) => aside(&format!(
+                "error: the answer cannot be written as JSON: {error}"
+            )),
         }
     }
 }
@@ -89,6 +91,11 @@ fn columns(lines: &[Vec<String>]) -> String {
 /// Prints a line. A reader that went away (`| head`) is no mistake.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints a line on the standard error stream, beside an answer that a program reads. Nobody needs to be there to read it either.
+pub(crate) fn aside(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// A time for people, in UTC.

@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Log, LogFormat};
+use crate::output::aside;
 
 /// Starts logging. Other libraries are heard from `warn` upwards only: they might print what they handle.
 pub(crate) fn start(log: &Log) {
@@ -26,13 +27,15 @@ pub(crate) fn start(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Told on the very stream that cannot be written to, it would be a panic in the request that logs.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match log.format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if started.is_err() {
-        eprintln!("warning: a log is being written already");
+        aside("warning: a log is being written already");
     }
 }
 

@@ -6,7 +6,7 @@ use curfew_policy::status::OwnerStatus;
 
 use crate::failure::Failure;
 use crate::open::Opened;
-use crate::output::{pairs, table_text, time};
+use crate::output::{aside, pairs, table_text, time};
 
 #[derive(Debug, Args)]
 pub(crate) struct LinkArgs {
@@ -48,9 +48,9 @@ pub(super) fn unlink(opened: &Opened, username: &str, link_id: &str) -> Result<(
         "the link {link_id} of {username} was taken away, and what was born through it is dead"
     ));
     if unlinked.no_way_in {
-        eprintln!(
+        aside(&format!(
             "warning: {username} has neither a password nor another link; `curfew user invite {username}` makes a way in"
-        );
+        ));
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use curfew_store::SystemEntropy;
 use crate::config::{Log, LogFormat};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
-use crate::output::line;
+use crate::output::{aside, line};
 use crate::serve::Node;
 use crate::telemetry;
 
@@ -116,10 +116,10 @@ impl Drop for Folder {
         if self.temporary
             && let Err(error) = std::fs::remove_dir_all(&self.path)
         {
-            eprintln!(
+            aside(&format!(
                 "warning: {} could not be removed: {error}",
                 self.path.display()
-            );
+            ));
         }
     }
 }

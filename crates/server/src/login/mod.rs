@@ -33,7 +33,7 @@ pub(crate) use whoami::{WhoamiArgs, run as whoami};
 
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::output::{Output, line};
+use crate::output::{Output, aside, line};
 use client::{Client, Granted};
 use credentials::{Keeper, Login};
 use pkce::Binding;
@@ -78,7 +78,7 @@ async fn sign_in(args: &LoginArgs, global: &Global) -> Result<(), Failure> {
     let told = show::instructions(&code, !args.no_qr && !global.json && !args.print_token);
     // Standard output is for what a script reads.
     if global.json || args.print_token {
-        eprintln!("{told}");
+        aside(&told);
     } else {
         line(&told);
     }
@@ -141,10 +141,10 @@ async fn username(client: &Client, token: &str) -> Option<String> {
 
 /// The tokens are not where one would wish them to be, and the person is to know.
 fn tell_of_file(keeper: &Keeper, reason: &str) {
-    eprintln!(
+    aside(&format!(
         "notice: no keyring can be used here ({reason}); the tokens are kept in {}, which only you can read",
         keeper.file().display()
-    );
+    ));
 }
 
 /// Ctrl-C, or the end of the terminal.

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::commands::{Switch, or_dash};
 use crate::failure::Failure;
 use crate::open::Opened;
-use crate::output::{pairs, words};
+use crate::output::{aside, pairs, words};
 
 pub(super) fn list(opened: &Opened) -> Result<(), Failure> {
     let providers = opened.admin.provider_list(&opened.tenant)?;
@@ -49,7 +49,7 @@ const fn place(provider: &Provider) -> &'static str {
 
 /// On the standard error stream, so that it stands beside an answer in JSON, too.
 pub(super) fn warn(sentence: &str) {
-    eprintln!("warning: {sentence}");
+    aside(&format!("warning: {sentence}"));
 }
 
 /// One provider with everything that is set, and what to register there.
