@@ -202,7 +202,7 @@ impl Admin {
                 &found.username,
             )?;
             if ends {
-                write.user_epoch_raise(found.id)?;
+                write.user_end_by_administrator(found.id)?;
             }
             Ok((ends, ends.then(|| "ended_credentials".to_owned())))
         })
@@ -218,6 +218,7 @@ impl Admin {
                 )));
             }
             write.user_set_status(found.id, next)?;
+            write.address_undoing_void(found.id, 0)?;
             Ok(((), Some(next.to_string())))
         })
     }
@@ -280,14 +281,15 @@ impl Admin {
                 ));
             }
             write.user_set_password(found.id, &hash)?;
+            write.address_undoing_void(found.id, 0)?;
             Ok(((), None))
         })
     }
 
-    /// Ends every session and token of the user: one row, however many there are.
+    /// Ends every session and token of the user, however many there are.
     pub fn user_logout_everywhere(&self, at: (&str, &str)) -> Result<(), AdminError> {
         self.user_write(at, AuditEvent::UserLoggedOutEverywhere, |write, found| {
-            write.user_epoch_raise(found.id)?;
+            write.user_end_by_administrator(found.id)?;
             Ok(((), None))
         })
     }

@@ -6,7 +6,8 @@ use curfew_store::mailed_links::{LinkKind, MailedLink};
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError};
 
-/// The link and its user, when it is good: ours, of this tenant, unused, in time, and made under the epochs of today.
+/// The link and its user, when it is good: ours, of this tenant, unused, in time, and made under the epochs of today as far as its kind
+/// depends on them.
 pub fn good_link(
     read: &mut Read<'_>,
     tenant: TenantId,
@@ -41,7 +42,7 @@ pub fn still_good(
     let good = link.consumed_at.is_none()
         && !read.now().has_reached(link.expires_at)
         && link.installation_epoch == installation_epoch
-        && link.user_epoch == user.epoch
+        && (link.user_epoch == user.epoch || link.kind.outlives_the_epoch())
         && user.tenant_id == tenant
         && matches!(user.status, UserStatus::Active | UserStatus::Dormant);
     Ok(good.then_some(user))

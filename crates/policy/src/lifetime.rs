@@ -151,7 +151,7 @@ rules! {
     personal_access_token = 2_592_000 (60 ..= 31_536_000),
     /// The longest lifetime that may be asked for a personal access token.
     personal_access_token_max = 7_776_000 (60 ..= 94_608_000),
-    /// The mailed link by which a person undoes an approval they did not give.
+    /// The mailed link by which a person undoes what was done in their name: a device approved, an identity linked or unlinked, another address.
     undo_link = 2_592_000 (3_600 ..= 7_776_000),
     /// The way to an upstream provider and back.
     upstream_login = 600 (60 ..= 1_800),

@@ -60,7 +60,7 @@ impl LinkKind {
             }
             Self::UndoLinked(link) => {
                 about.link = Some(*link);
-                6
+                UNDO_LINKED
             }
             Self::UndoUnlinked(link) => {
                 about.link = Some(*link);
@@ -68,10 +68,26 @@ impl LinkKind {
             }
             Self::UndoAddress(address) => {
                 about.address = Some(address.clone());
-                8
+                UNDO_ADDRESS
             }
         };
         (code, about)
+    }
+
+    /// Does the link stay good when the user's epoch moves?
+    ///
+    /// Whoever is in somebody's account can end every session in it. That must not void the way back: the link that takes an identity
+    /// away, which gives nothing, and the link that brings an address back, for which its mailbox answers.
+    pub const fn outlives_the_epoch(&self) -> bool {
+        match self {
+            Self::UndoLinked(_) | Self::UndoAddress(_) => true,
+            Self::Invitation
+            | Self::PasswordReset
+            | Self::Undo(_)
+            | Self::LinkProof(_)
+            | Self::Address(_)
+            | Self::UndoUnlinked(_) => false,
+        }
     }
 
     fn from_columns(code: i16, about: About) -> Option<Self> {
@@ -81,15 +97,15 @@ impl LinkKind {
             3 => about.node.map(Self::Undo),
             4 => about.proof.map(Self::LinkProof),
             5 => about.address.map(Self::Address),
-            6 => about.link.map(Self::UndoLinked),
+            UNDO_LINKED => about.link.map(Self::UndoLinked),
             7 => about.link.map(Self::UndoUnlinked),
-            8 => about.address.map(Self::UndoAddress),
+            UNDO_ADDRESS => about.address.map(Self::UndoAddress),
             _ => None,
         }
     }
 }
 
-/// A link as it was made. It is good only under the epochs it was made under.
+/// A link as it was made. It is good only under the installation's epoch that it was made under, and most kinds only under the user's.
 #[derive(Clone, Debug)]
 pub struct MailedLink {
     pub id: MailedLinkId,
@@ -109,7 +125,27 @@ type AboutColumns = (
     Option<String>,
 );
 
+/// The kinds as they are stored.
+const UNDO_LINKED: i16 = 6;
+const UNDO_ADDRESS: i16 = 8;
+
 impl Read<'_> {
+    /// The identities that the user was told of by mail as linked, under this epoch of theirs or a later one.
+    pub fn identities_linked_since(
+        &mut self,
+        user: UserId,
+        epoch: i64,
+    ) -> Result<Vec<LinkId>, StoreError> {
+        let ids: Vec<Option<Db<LinkId>>> = on!(&mut *self.connection, c => mailed_links::table
+            .filter(mailed_links::user_id.eq(Db(user)))
+            .filter(mailed_links::kind.eq(UNDO_LINKED))
+            .filter(mailed_links::user_epoch.ge(epoch))
+            .select(mailed_links::link_id)
+            .distinct()
+            .load(c)?);
+        Ok(ids.into_iter().flatten().map(|id| id.0).collect())
+    }
+
     pub fn mailed_link(&mut self, id: MailedLinkId) -> Result<Option<MailedLink>, StoreError> {
         type Row = (
             Db<UserId>,
@@ -207,5 +243,17 @@ impl Write<'_> {
             mailed_links::id.eq(Db(id)).and(mailed_links::consumed_at.is_null()),
         )).set(mailed_links::consumed_at.eq(Db(now))).execute(c)?);
         Ok(consumed == 1)
+    }
+
+    /// Voids the links that would bring back an address of the user, those made under this epoch of theirs or a later one.
+    pub fn address_undoing_void(&mut self, user: UserId, epoch: i64) -> Result<(), StoreError> {
+        let now = self.now();
+        on!(&mut *self.connection, c => diesel::update(mailed_links::table.filter(
+            mailed_links::user_id.eq(Db(user))
+                .and(mailed_links::kind.eq(UNDO_ADDRESS))
+                .and(mailed_links::user_epoch.ge(epoch))
+                .and(mailed_links::consumed_at.is_null()),
+        )).set(mailed_links::consumed_at.eq(Db(now))).execute(c)?);
+        Ok(())
     }
 }

@@ -255,6 +255,21 @@ impl Write<'_> {
         )
     }
 
+    /// Takes the password away and moves the epoch.
+    pub fn user_forget_password(&mut self, id: UserId) -> Result<(), StoreError> {
+        on!(&mut *self.connection, c => diesel::update(users::table.filter(users::id.eq(Db(id)))).set((
+            users::password_hash.eq(None::<String>),
+            users::epoch.eq(users::epoch + 1),
+        )).execute(c)?);
+        Ok(())
+    }
+
+    /// Ends all sessions and tokens of the user at an administrator's word, and the mailed links that would bring an address back.
+    pub fn user_end_by_administrator(&mut self, id: UserId) -> Result<(), StoreError> {
+        self.user_epoch_raise(id)?;
+        self.address_undoing_void(id, 0)
+    }
+
     /// Replaces the stored hash of an unchanged password by one with today's parameters.
     pub fn user_rehash_password(
         &mut self,

@@ -67,7 +67,7 @@ fn end(write: &mut Write<'_>, actor: &Actor, token: TokenId, user: &str) -> Outc
     let Some(target) = target else {
         return Ok(Err(Refusal::NotFound));
     };
-    write.user_epoch_raise(target.id)?;
+    write.user_end_by_administrator(target.id)?;
     write.audit(&AuditEntry {
         tenant_id: Some(actor.tenant_id),
         user_id: Some(target.id),

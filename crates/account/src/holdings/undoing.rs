@@ -1,10 +1,13 @@
 //! Undoing by the link in the mail that told of something. The link is the proof, so it works for whoever holds the mailbox, signed in or
 //! not; looking at it uses nothing up, because mail programs open links to preview them.
 //!
-//! 1. The person's account is held, and the link is judged: it works once, and only under the epochs that it was made under.
+//! 1. The person's account is held, and the link is judged: it works once. A thief's sign-out everywhere voids neither the link that takes
+//!    an identity away nor the one that brings an address back ([`LinkKind::outlives_the_epoch`]).
 //! 2. What it undoes is looked at as it is now. What is over already is only written down.
 //! 3. An approval is disowned. A link that was made is taken away, with the sessions born through it; one that was taken away comes back,
-//!    unless its identity is bound anew; an address comes back, unless another account has it, and ends every session (one row).
+//!    unless its identity is bound anew.
+//! 4. An address comes back, unless another account has it, and takes back every way in that the new mailbox may have made: the password
+//!    is forgotten, identities linked since are taken away, later links about an address are void, every session ends.
 
 use curfew_http::mailed_link::good_link;
 use curfew_policy::email;
@@ -103,13 +106,23 @@ pub fn undo(
         (Undoable::Approval(approval), _) => undo_approval(write, approval.id, entry)?,
         (Undoable::Linked(_), Some(link)) => {
             let to = OwnerStatus::Deleted;
-            undo_identity(write, ("linked", link, to), found.undo.over, entry)?
+            Ok(undo_identity(
+                write,
+                ("linked", link, to),
+                found.undo.over,
+                entry,
+            )?)
         }
         (Undoable::Unlinked(_), Some(link)) => {
             let to = OwnerStatus::Active;
-            undo_identity(write, ("unlinked", link, to), found.undo.over, entry)?
+            Ok(undo_identity(
+                write,
+                ("unlinked", link, to),
+                found.undo.over,
+                entry,
+            )?)
         }
-        (Undoable::Address(old), _) => undo_address(write, (&found.user, old), entry)?,
+        (Undoable::Address(old), _) => Ok(undo_address(write, (&found, old), entry)?),
         (Undoable::Linked(_) | Undoable::Unlinked(_), None) => Err(UndoRefusal::LinkIsDead),
     };
     Ok(done.map(|()| found.undo))
@@ -172,7 +185,7 @@ fn undo_identity(
     (word, link, to): (&str, &Link, OwnerStatus),
     over: bool,
     entry: AuditEntry,
-) -> Outcome<(), UndoRefusal> {
+) -> Result<(), StoreError> {
     if !over {
         write.link_set_status(link.id, to)?;
     }
@@ -181,24 +194,36 @@ fn undo_identity(
     write.audit(&AuditEntry {
         detail: Some(format!("{word} {slug}")),
         ..entry
-    })?;
-    Ok(Ok(()))
+    })
 }
 
-/// The mailbox has proved itself by the link, so the address is as good as one that was confirmed.
+/// The mailbox has proved itself by the link, so the address is as good as one that was confirmed. Whoever had the other one could choose
+/// a password and link identities meanwhile, and was the one who was told.
 fn undo_address(
     write: &mut Write<'_>,
-    (user, old): (&User, &str),
+    (found, old): (&Found, &str),
     entry: AuditEntry,
-) -> Outcome<(), UndoRefusal> {
+) -> Result<(), StoreError> {
+    let (user, since) = (found.user.id, found.link.user_epoch);
+    for id in write.identities_linked_since(user, since)? {
+        let linked = write.link(id)?;
+        if let Some(link) = linked.filter(|link| link.status != OwnerStatus::Deleted) {
+            undo_identity(
+                write,
+                ("linked", &link, OwnerStatus::Deleted),
+                false,
+                entry.clone(),
+            )?;
+        }
+    }
+    write.address_undoing_void(user, since)?;
     let key = email::canonical(old);
-    write.user_set_email(user.id, (old, key.as_deref()), EmailOrigin::Mailbox)?;
-    write.user_epoch_raise(user.id)?;
+    write.user_set_email(user, (old, key.as_deref()), EmailOrigin::Mailbox)?;
+    write.user_forget_password(user)?;
     write.audit(&AuditEntry {
         detail: Some("address".to_owned()),
         ..entry
-    })?;
-    Ok(Ok(()))
+    })
 }
 
 fn found(

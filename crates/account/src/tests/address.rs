@@ -1,13 +1,14 @@
 //! The e-mail address of an account: changed, proved, and put back.
 
 use actix_web::http::StatusCode;
+use curfew_http::notice::IdentityChange;
 use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
-use curfew_policy::status::EmailOrigin;
+use curfew_policy::status::{EmailOrigin, OwnerStatus};
 use curfew_protocol::Timestamp;
 use curfew_store::mailed_links::LinkKind;
 use curfew_store::sessions::UpstreamSession;
 
-use super::support::{Answer, App, Browser, PASSWORD, add_user};
+use super::support::{Answer, App, Browser, PASSWORD, add_user, password_hash};
 
 const PATH: &str = "/account/email";
 const CONFIRM: &str = "/account/email/confirm";
@@ -23,6 +24,12 @@ async fn confirm(browser: &mut Browser, path: &str) -> Answer {
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     let secret = path.split_once('=').unwrap().1;
     browser.submit(CONFIRM, &[("link", secret)]).await
+}
+
+async fn undo(browser: &mut Browser, path: &str) -> Answer {
+    browser.get(path).await;
+    let secret = path.split_once('=').unwrap().1;
+    browser.submit("/account/undo", &[("link", secret)]).await
 }
 
 #[actix_web::test]
@@ -109,6 +116,72 @@ async fn e11_the_old_mailbox_puts_its_address_back_once_and_ends_every_session()
     );
     assert_eq!(app.audit()[0], row);
     assert_eq!(owner.get(&path).await.status, StatusCode::BAD_REQUEST);
+}
+
+/// Whoever got into an account changes its address twice, links an identity, chooses a password and signs out everywhere.
+#[actix_web::test]
+async fn the_oldest_mailbox_takes_back_every_way_in_that_came_after_it() {
+    let app = App::with_mail();
+    let (ada, company) = (app.ada, app.add_provider("company"));
+    let own = app.add_link(ada, company, "ada");
+    app.tell(IdentityChange::Linked(own));
+    let mut thief = app.signed_in().await;
+    ask(&mut thief, NEW).await;
+    confirm(&mut thief, &app.mailed_path()).await;
+    let oldest = app.mailed_path();
+    ask(&mut thief, "ada@third.example").await;
+    confirm(&mut thief, &app.mailed_path()).await;
+    let newer = app.mailed_path();
+    let foreign = app.add_link(ada, company, "thief");
+    app.tell(IdentityChange::Linked(foreign));
+    let password = password_hash();
+    app.write(move |write| write.user_set_password(ada, &password));
+    app.write(move |write| write.user_epoch_raise(ada));
+
+    let mut owner = app.browser();
+    let done = undo(&mut owner, &oldest).await;
+    assert_eq!(done.location(), "/account/undone?what=address");
+    let next = owner.get(done.location()).await.body;
+    assert!(next.contains(r#"href="/login/forgot""#), "{next}");
+    let user = app.user();
+    assert_eq!(user.email.as_deref(), Some("ada@harbour.example"));
+    assert!(user.password_hash.is_none());
+    assert_eq!(app.link_status(foreign), OwnerStatus::Deleted);
+    assert_eq!(app.link_status(own), OwnerStatus::Active);
+    let void = app.browser().get(&newer).await;
+    assert_eq!(void.status, StatusCode::BAD_REQUEST);
+    let told: Vec<_> = app.audit().into_iter().take(2).collect();
+    let row = |detail: &str| ("identity.change_undone".to_owned(), Some(detail.to_owned()));
+    assert_eq!(told, [row("address"), row("linked company")]);
+}
+
+/// The newer mailbox undoes what came after it, and the oldest still has the last word.
+#[actix_web::test]
+async fn a_newer_mailbox_does_not_void_the_link_of_an_older_one() {
+    let app = App::with_mail();
+    let mut thief = app.signed_in().await;
+    ask(&mut thief, NEW).await;
+    confirm(&mut thief, &app.mailed_path()).await;
+    let oldest = app.mailed_path();
+    ask(&mut thief, "ada@third.example").await;
+    confirm(&mut thief, &app.mailed_path()).await;
+    let newer = app.mailed_path();
+    undo(&mut app.browser(), &newer).await;
+    assert_eq!(app.user().email.as_deref(), Some(NEW));
+    undo(&mut app.browser(), &oldest).await;
+    assert_eq!(app.user().email.as_deref(), Some("ada@harbour.example"));
+}
+
+#[actix_web::test]
+async fn an_administrator_who_ends_everything_voids_the_link_that_brings_an_address_back() {
+    let app = App::with_mail();
+    let mut browser = app.signed_in().await;
+    ask(&mut browser, NEW).await;
+    confirm(&mut browser, &app.mailed_path()).await;
+    let (path, ada) = (app.mailed_path(), app.ada);
+    app.write(move |write| write.user_end_by_administrator(ada));
+    let void = app.browser().get(&path).await;
+    assert_eq!(void.status, StatusCode::BAD_REQUEST);
 }
 
 #[actix_web::test]

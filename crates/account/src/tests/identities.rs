@@ -98,7 +98,7 @@ impl App {
         (browser, started.id)
     }
 
-    fn link_status(&self, id: LinkId) -> OwnerStatus {
+    pub(super) fn link_status(&self, id: LinkId) -> OwnerStatus {
         let store = &self.edge.store;
         let found = store.read_blocking(move |read| read.link(id)).unwrap();
         found.unwrap().status
@@ -112,8 +112,8 @@ impl App {
         path.unwrap().to_owned()
     }
 
-    /// The mail that tells of a linked identity.
-    fn tell_linked(&self, link: LinkId) {
+    /// The mail that tells of a change.
+    pub(super) fn tell(&self, change: IdentityChange<'static>) {
         let notice = {
             let request = TestRequest::get().uri("/").to_http_request();
             let realm = Realm::root();
@@ -124,7 +124,7 @@ impl App {
             };
             IdentityNotice::of(&self.edge, &at).unwrap()
         };
-        self.write(move |write| notice.queue(write, IdentityChange::Linked(link)));
+        self.write(move |write| notice.queue(write, change));
     }
 }
 
@@ -326,7 +326,7 @@ async fn a_linked_identity_is_taken_away_by_the_mailed_link_once_and_signed_out(
     let app = App::with_mail();
     let link = app.add_link(app.ada, app.add_provider("company"), "thief");
     let (mut thief, _) = app.signed_in_through(app.ada, link, UpstreamSession::default());
-    app.tell_linked(link);
+    app.tell(IdentityChange::Linked(link));
     let path = app.mailed_path();
     let mut browser = app.browser();
     let page = browser.get(&path).await.body;
@@ -382,15 +382,28 @@ async fn an_unlinked_identity_comes_back_by_the_mailed_link_unless_it_is_bound_a
 }
 
 #[actix_web::test]
-async fn a_link_about_an_identity_is_good_only_under_the_epoch_it_was_made_under() {
+async fn a_thief_who_signs_out_everywhere_does_not_void_the_link_that_takes_his_identity_away() {
     let app = App::with_mail();
     let link = app.add_link(app.ada, app.add_provider("company"), "thief");
-    app.tell_linked(link);
+    app.tell(IdentityChange::Linked(link));
+    let (path, ada) = (app.mailed_path(), app.ada);
+    app.write(move |write| write.user_epoch_raise(ada));
+    let done = follow(&mut app.browser(), &path).await;
+    assert_eq!(done.location(), "/account/undone?what=linked");
+    assert_eq!(app.link_status(link), OwnerStatus::Deleted);
+}
+
+#[actix_web::test]
+async fn an_identity_comes_back_only_under_the_epoch_that_it_was_taken_away_under() {
+    let app = App::with_mail();
+    let link = app.add_link(app.ada, app.add_provider("company"), "thief");
+    app.write(move |write| write.link_set_status(link, OwnerStatus::Deleted));
+    app.tell(IdentityChange::Unlinked(link));
     let (path, ada) = (app.mailed_path(), app.ada);
     app.write(move |write| write.user_epoch_raise(ada));
     let dead = app.browser().get(&path).await;
     assert_eq!(dead.status, StatusCode::BAD_REQUEST);
-    assert_eq!(app.link_status(link), OwnerStatus::Active);
+    assert_eq!(app.link_status(link), OwnerStatus::Deleted);
 }
 
 #[actix_web::test]
