@@ -143,7 +143,7 @@ async fn page(
     let wanted = Wanted {
         return_to: &shown.return_to,
         reauthenticate: shown.reauthenticate,
-        invitation: None,
+        invitation: false,
     };
     let providers = buttons(at, wanted).await?;
     let (owner, cookie) = csrf::browser(at.edge, at.realm, at.request);

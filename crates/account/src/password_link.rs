@@ -118,7 +118,7 @@ impl Shown {
         let wanted = Wanted {
             return_to: &at.realm.path("/account"),
             reauthenticate: false,
-            invitation: Some(&self.text),
+            invitation: true,
         };
         buttons(at, wanted).await
     }

@@ -16,8 +16,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) return_to: &'a str,
     /// A sign-in of this moment; GitHub cannot be asked for one.
     pub(crate) reauthenticate: bool,
-    /// The link of an invitation that is to be accepted so.
-    pub(crate) invitation: Option<&'a str>,
+    /// An invitation is to be accepted so, by a form that carries it.
+    pub(crate) invitation: bool,
 }
 
 impl Wanted<'_> {
@@ -25,17 +25,19 @@ impl Wanted<'_> {
         let invites = provider.settings.policy.sign_ups != SignUps::Off;
         provider.status == OwnerStatus::Active
             && (!self.reauthenticate || provider.kind == ProviderKind::OpenId)
-            && (self.invitation.is_none() || invites)
+            && (!self.invitation || invites)
     }
 
     fn path(&self, at: &PageContext<'_>, provider: &Provider) -> String {
+        if self.invitation {
+            return at
+                .realm
+                .path(&format!("/upstream/{}/invitation", provider.slug));
+        }
         let mut query = Serializer::new(String::new());
         query.append_pair("return_to", self.return_to);
         if self.reauthenticate {
             query.append_pair("reauth", "1");
-        }
-        if let Some(link) = self.invitation {
-            query.append_pair("invitation", link);
         }
         let path = format!("/upstream/{}/start?{}", provider.slug, query.finish());
         at.realm.path(&path)

@@ -86,16 +86,31 @@ pub enum IdentityChange<'a> {
     Unlinked(LinkId),
     /// The account got another address than this one, where the mail goes.
     Address { user: UserId, old: &'a str },
+    /// The account got back an address of before in place of this one, where the mail goes. That is not to be undone.
+    AddressPutBack { user: UserId, replaced: &'a str },
 }
 
 /// What was changed, as the transaction finds it.
 struct Changed {
     kind: MailKind,
-    undo: LinkKind,
+    undo: Option<LinkKind>,
     user: User,
     address: Option<String>,
     provider: String,
     identity: String,
+}
+
+impl Changed {
+    fn address(kind: MailKind, undo: Option<LinkKind>, user: User, mailbox: &str) -> Self {
+        Self {
+            kind,
+            undo,
+            user,
+            address: Some(mailbox.to_owned()),
+            provider: String::new(),
+            identity: String::new(),
+        }
+    }
 }
 
 /// Made before the transaction; the mail is written in it, because only there it is known whose account is concerned.
@@ -119,7 +134,7 @@ impl IdentityNotice {
         })
     }
 
-    /// Makes the link that undoes the change and queues the mail, in the transaction that made the change, and after everything in it
+    /// Makes the link that undoes the change, if one does, and queues the mail, in the transaction that made the change, and after everything in it
     /// that moves the user's epoch: the link is good under the epoch of this moment. A person without an address gets none.
     pub fn queue(
         &self,
@@ -137,14 +152,15 @@ impl IdentityNotice {
                 link,
                 (MailKind::IdentityUnlinked, LinkKind::UndoUnlinked(link)),
             )?,
-            IdentityChange::Address { user, old } => write.user(user)?.map(|user| Changed {
-                kind: MailKind::AddressChanged,
-                undo: LinkKind::UndoAddress(old.to_owned()),
-                user,
-                address: Some(old.to_owned()),
-                provider: String::new(),
-                identity: String::new(),
-            }),
+            IdentityChange::Address { user, old } => {
+                let undo = LinkKind::UndoAddress(old.to_owned());
+                let user = write.user(user)?;
+                user.map(|user| Changed::address(MailKind::AddressChanged, Some(undo), user, old))
+            }
+            IdentityChange::AddressPutBack { user, replaced } => {
+                let user = write.user(user)?;
+                user.map(|user| Changed::address(MailKind::AddressPutBack, None, user, replaced))
+            }
         };
         changed.map_or(Ok(()), |changed| self.send(write, &changed))
     }
@@ -164,7 +180,7 @@ impl IdentityNotice {
         };
         Ok(Some(Changed {
             kind,
-            undo,
+            undo: Some(undo),
             address: user.email.clone(),
             user,
             provider: provider.name,
@@ -179,12 +195,18 @@ impl IdentityNotice {
             return Ok(());
         };
         let user = &changed.user;
-        let link = write.mailed_link_insert(user.id, user.epoch, &changed.undo, until)?;
         let issuer = self.realm.issuer(&self.edge);
+        let link = match &changed.undo {
+            Some(undo) => {
+                let link = write.mailed_link_insert(user.id, user.epoch, undo, until)?;
+                format!("{issuer}/account/undo?link={}", link.reveal())
+            }
+            None => String::new(),
+        };
         let facts = MailFacts {
             place: &self.realm.name,
             username: &user.username,
-            link: &format!("{issuer}/account/undo?link={}", link.reveal()),
+            link: &link,
             lasts: Some(rules.undo_link),
         };
         let identity = IdentityFacts {

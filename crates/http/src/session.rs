@@ -229,15 +229,21 @@ fn born(write: &mut Write<'_>, user: &User, sign_in: &SignIn<'_>) -> Result<Birt
         client: None,
         link: upstream.and_then(|upstream| upstream.through),
         bound_since: BoundSince::default(),
-        authenticated_at: Some(authenticated_at(write.now(), upstream)),
+        authenticated_at: Some(authenticated_at(write.now(), sign_in)),
         parent_client: None,
     })
 }
 
-/// A provider whose clock is ahead of ours makes nobody fresher than fresh.
-fn authenticated_at(now: Timestamp, upstream: Option<&UpstreamBirth>) -> Timestamp {
-    let told = upstream.and_then(|upstream| upstream.authenticated_at);
-    told.map_or(now, |told| told.min(now))
+/// When the person proved who they are. A provider whose clock is ahead of ours makes nobody fresher than fresh; one that does not say
+/// when it was may have let somebody through without a question, so that the session is not fresh from its first second.
+fn authenticated_at(now: Timestamp, sign_in: &SignIn<'_>) -> Timestamp {
+    match &sign_in.upstream {
+        None => now,
+        Some(upstream) => match upstream.authenticated_at {
+            Some(told) => told.min(now),
+            None => sign_in.rules.no_longer_fresh(now),
+        },
+    }
 }
 
 fn begin(

@@ -321,6 +321,11 @@ impl LifetimeRules {
         !now.has_reached(authenticated_at.after(self.fresh_sign_in))
     }
 
+    /// The latest sign-in that is not fresh at that moment.
+    pub fn no_longer_fresh(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_seconds(now.seconds().saturating_sub(self.fresh_sign_in.seconds()))
+    }
+
     /// When a person who was last active at that moment is taken for dormant. `None`: never.
     pub fn dormant_at(&self, last_active: Timestamp) -> Option<Timestamp> {
         (self.dormancy.seconds() > 0).then(|| last_active.after(self.dormancy))

@@ -1,9 +1,7 @@
 //! Identities that were proved upstream and wait until their person proves that the account is theirs, too.
 
 use curfew_policy::lifetime::ExpiresAt;
-use curfew_protocol::{
-    Digest, LinkId, LinkProofId, NodeId, ProviderId, TenantId, Timestamp, UserId,
-};
+use curfew_protocol::{Digest, LinkProofId, NodeId, ProviderId, TenantId, Timestamp, UserId};
 use diesel::prelude::*;
 
 use crate::context::{Read, Write};
@@ -50,7 +48,6 @@ pub struct NewLinkProof {
     pub provider_epoch: i64,
     /// The account, and its epoch: what changes it voids the proof.
     pub user: (UserId, i64),
-    pub empty_link: Option<LinkId>,
     /// The session whose person began this on the account page.
     pub session_id: Option<NodeId>,
     /// The value of the cookie that the browser is known by.
@@ -71,7 +68,6 @@ pub struct LinkProof {
     pub user_id: UserId,
     pub user_epoch: i64,
     pub installation_epoch: i64,
-    pub empty_link: Option<LinkId>,
     pub session_id: Option<NodeId>,
     browser_tag: Digest,
     sealed_identity: Vec<u8>,
@@ -102,7 +98,7 @@ impl Read<'_> {
         type Row = (
             (Db<TenantId>, Db<ProviderId>, i64),
             (Db<UserId>, i64, i64),
-            (Option<Db<LinkId>>, Option<Db<NodeId>>, Db<Digest>),
+            (Option<Db<NodeId>>, Db<Digest>),
             (Vec<u8>, String),
             (Db<Timestamp>, Option<Db<Timestamp>>),
         );
@@ -111,7 +107,7 @@ impl Read<'_> {
             .select((
                 (link_proofs::tenant_id, link_proofs::provider_id, link_proofs::provider_epoch),
                 (link_proofs::user_id, link_proofs::user_epoch, link_proofs::installation_epoch),
-                (link_proofs::empty_link_id, link_proofs::session_id, link_proofs::browser_tag),
+                (link_proofs::session_id, link_proofs::browser_tag),
                 (link_proofs::sealed_identity, link_proofs::return_to),
                 (link_proofs::expires_at, link_proofs::consumed_at),
             ))
@@ -125,9 +121,8 @@ impl Read<'_> {
             user_id: user.0.0,
             user_epoch: user.1,
             installation_epoch: user.2,
-            empty_link: opt(begun.0),
-            session_id: opt(begun.1),
-            browser_tag: begun.2.0,
+            session_id: opt(begun.0),
+            browser_tag: begun.1.0,
             sealed_identity: kept.0,
             return_to: kept.1,
             expires_at: span.0.0,
@@ -152,7 +147,6 @@ impl Write<'_> {
             link_proofs::user_id.eq(Db(new.user.0)),
             link_proofs::user_epoch.eq(new.user.1),
             link_proofs::installation_epoch.eq(installation_epoch),
-            link_proofs::empty_link_id.eq(new.empty_link.map(Db)),
             link_proofs::session_id.eq(new.session_id.map(Db)),
             link_proofs::browser_tag.eq(Db(tag)),
             link_proofs::sealed_identity.eq(sealed),

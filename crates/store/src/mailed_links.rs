@@ -146,6 +146,23 @@ impl Read<'_> {
         Ok(ids.into_iter().flatten().map(|id| id.0).collect())
     }
 
+    /// The addresses that links could still bring back, each with the user's epoch that its link was made under; the oldest first.
+    pub fn addresses_before(&mut self, user: UserId) -> Result<Vec<(String, i64)>, StoreError> {
+        let now = self.now();
+        let rows: Vec<(Option<String>, i64)> = on!(&mut *self.connection, c => mailed_links::table
+            .filter(mailed_links::user_id.eq(Db(user)))
+            .filter(mailed_links::kind.eq(UNDO_ADDRESS))
+            .filter(mailed_links::consumed_at.is_null())
+            .filter(mailed_links::expires_at.gt(Db(now)))
+            .order(mailed_links::user_epoch)
+            .select((mailed_links::address, mailed_links::user_epoch))
+            .load(c)?);
+        let known = rows
+            .into_iter()
+            .filter_map(|(address, epoch)| Some((address?, epoch)));
+        Ok(known.collect())
+    }
+
     pub fn mailed_link(&mut self, id: MailedLinkId) -> Result<Option<MailedLink>, StoreError> {
         type Row = (
             Db<UserId>,

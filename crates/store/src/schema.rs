@@ -357,7 +357,6 @@ diesel::table! {
         user_id -> Binary,
         user_epoch -> BigInt,
         installation_epoch -> BigInt,
-        empty_link_id -> Nullable<Binary>,
         session_id -> Nullable<Binary>,
         browser_tag -> Binary,
         sealed_identity -> Binary,

@@ -196,18 +196,22 @@ impl Write<'_> {
         ))
     }
 
-    /// Ends every session that was born in that session upstream, with all that is bound to it. Returns the sessions.
+    /// Ends every session that was born in that session upstream, with all that is bound to it, and those born through the link of which
+    /// it is not known in which session upstream. Returns the sessions.
     pub fn sessions_end_upstream(
         &mut self,
         provider: ProviderId,
         sid: &str,
+        link: Option<LinkId>,
     ) -> Result<Vec<NodeId>, StoreError> {
+        let unknown = sessions::upstream_sid.is_null();
         let born: Vec<Db<NodeId>> = on!(&mut *self.connection, c => sessions::table
             .inner_join(nodes::table.on(nodes::id.eq(sessions::node_id)))
             .inner_join(links::table.on(links::id.nullable().eq(nodes::link_id)))
+            .filter(links::provider_id.eq(Db(provider)))
             .filter(sessions::upstream_sid.eq(sid)
-                .and(links::provider_id.eq(Db(provider)))
-                .and(nodes::ended_at.is_null()))
+                .or(unknown.and(links::id.nullable().eq(link.map(Db)))))
+            .filter(nodes::ended_at.is_null())
             .select(nodes::id)
             .load(c)?);
         for session in &born {

@@ -20,12 +20,12 @@ use curfew_http::{Edge, Problem, Realm, origin};
 use curfew_policy::lifetime::{UPSTREAM_LEEWAY, UPSTREAM_LOGOUT_AGE};
 use curfew_policy::status::{OwnerStatus, ProviderKind};
 use curfew_protocol::upstream::claims::LogoutOf;
-use curfew_protocol::{ErrorCode, NodeId, OAuthError, Timestamp, UserId};
+use curfew_protocol::{ErrorCode, LinkId, NodeId, OAuthError, Timestamp, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
-use curfew_store::links::Subject;
+use curfew_store::links::{Link, Subject};
 use curfew_store::nodes::NodeUser;
 use curfew_store::providers::Provider;
-use curfew_store::{StoreError, Write};
+use curfew_store::{Read, StoreError, Write};
 
 use crate::client::UpstreamClient;
 use crate::failure::UpstreamFailure;
@@ -157,16 +157,24 @@ impl Logout {
         }
         self.guess.give_back(write)?;
         match &self.token.of {
-            LogoutOf::Session(sid) | LogoutOf::SessionOfSubject { sid, .. } => {
-                self.end_session(write, sid)?;
+            LogoutOf::Session(sid) => self.end_session(write, sid, None)?,
+            LogoutOf::SessionOfSubject { sid, sub } => {
+                let link = self.link_of(write, sub)?;
+                self.end_session(write, sid, link.map(|link| link.id))?;
             }
             LogoutOf::Subject(subject) => self.end_of_subject(write, subject)?,
         }
         Ok(Ok(()))
     }
 
-    fn end_session(&self, write: &mut Write<'_>, sid: &str) -> Result<(), StoreError> {
-        let ended = write.sessions_end_upstream(self.provider.id, sid)?;
+    /// The session, and those of the person that began without a name of their session upstream: any of them may be meant.
+    fn end_session(
+        &self,
+        write: &mut Write<'_>,
+        sid: &str,
+        link: Option<LinkId>,
+    ) -> Result<(), StoreError> {
+        let ended = write.sessions_end_upstream(self.provider.id, sid, link)?;
         for session in &ended {
             let user = self.owner(write, *session)?;
             write.audit(&AuditEntry {
@@ -184,12 +192,16 @@ impl Logout {
         Ok(owner)
     }
 
-    fn end_of_subject(&self, write: &mut Write<'_>, subject: &str) -> Result<(), StoreError> {
+    fn link_of(&self, read: &mut Read<'_>, subject: &str) -> Result<Option<Link>, StoreError> {
         let subject = Subject {
             issuer: self.provider.issuer.clone(),
             subject: subject.to_owned(),
         };
-        let link = write.link_by_subject(self.provider.id, &subject)?;
+        read.link_by_subject(self.provider.id, &subject)
+    }
+
+    fn end_of_subject(&self, write: &mut Write<'_>, subject: &str) -> Result<(), StoreError> {
+        let link = self.link_of(write, subject)?;
         if let Some(link) = &link {
             write.link_epoch_raise(link.id)?;
         }

@@ -23,10 +23,10 @@ use curfew_http::{Edge, origin, session};
 use curfew_protocol::Form;
 use curfew_store::audit::AuthenticatedBy;
 use curfew_store::providers::Provider;
-use curfew_store::upstream_logins::{Purpose, UpstreamLogin};
+use curfew_store::upstream_logins::UpstreamLogin;
 
 use crate::client::{Callback, UpstreamClient};
-use crate::failure::for_log;
+use crate::failure::{InvalidAnswer, UpstreamFailure, for_log};
 use crate::identity::UpstreamIdentity;
 use crate::linking::{self, Arrived, How, Linking, Outcome, bind};
 use crate::refusal::{Back, IDENTITIES, Refusal, count};
@@ -106,14 +106,19 @@ impl Arrival<'_> {
             let provider = self.provider.slug.as_str();
             tracing::warn!(
                 provider,
-                error,
+                error = error.as_str(),
                 words,
                 "a provider sent somebody back with an error"
             );
-            return Err(self.turned_away(login, Refusal::Denied).await);
+            let refusal = match error.as_str() {
+                // RFC 6749 §4.1.2.1: the provider cannot at the moment.
+                "server_error" | "temporarily_unavailable" => Refusal::Unavailable,
+                _ => Refusal::Denied,
+            };
+            return Err(self.turned_away(login, refusal).await);
         }
         let Some(code) = query.get("code") else {
-            return Err(self.turned_away(login, Refusal::AnswerInvalid).await);
+            return Err(self.failed(login, &InvalidAnswer::CodeMissing.into()).await);
         };
         let upstream = gate::opened(&self.at, self.provider)?;
         let secrets = login.secrets(self.at.edge.store.keys())?;
@@ -128,11 +133,13 @@ impl Arrival<'_> {
         let contact = gate::contact(&self.at, &upstream);
         match self.client.identify(contact, callback).await {
             Ok(identity) => Ok(identity),
-            Err(failure) => {
-                log_failure(self.provider, &failure);
-                Err(self.turned_away(login, Refusal::from(&failure)).await)
-            }
+            Err(failure) => Err(self.failed(login, &failure).await),
         }
+    }
+
+    async fn failed(&self, login: &UpstreamLogin, failure: &UpstreamFailure) -> Stop {
+        log_failure(self.provider, failure);
+        self.turned_away(login, Refusal::from(failure)).await
     }
 
     /// Nobody is known yet: only that this login came to nothing is written down.
@@ -145,7 +152,7 @@ impl Arrival<'_> {
             .store
             .write(move |write| write.audit(&entry).map(Ok::<_, ()>));
         match written.await {
-            Ok(_) => self.refused(refusal, back(login)),
+            Ok(_) => self.refused(refusal, Back::of(login.purpose)),
             Err(error) => error.into(),
         }
     }
@@ -178,9 +185,9 @@ impl Arrival<'_> {
             Some(Ok(outcome)) => self.go_on(login, outcome).await,
             Some(Err(turned)) => {
                 bind::log_refusal(at.edge.store.keys(), self.provider, &known, turned);
-                Err(self.refused(turned.refusal, back(login)))
+                Err(self.refused(turned.refusal, Back::of(login.purpose)))
             }
-            None => Err(self.refused(Refusal::Unavailable, back(login))),
+            None => Err(Stop::overtaken(at, self.provider)),
         }
     }
 
@@ -211,12 +218,5 @@ impl Arrival<'_> {
                 Ok(see_other(&at.realm.path(&told)))
             }
         }
-    }
-}
-
-fn back(login: &UpstreamLogin) -> Back {
-    match login.purpose {
-        Purpose::Link(_) => Back::Account,
-        Purpose::SignIn | Purpose::Invitation(_) => Back::SignIn,
     }
 }

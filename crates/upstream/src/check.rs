@@ -66,7 +66,8 @@ pub(crate) fn told(failure: &UpstreamFailure) -> String {
         UpstreamFailure::Invalid(InvalidAnswer::OtherIssuer(_)) => {
             "if that is the provider you mean, configure exactly this issuer; accounts that are bound already move by `curfew upstream rebind-issuer`"
         }
-        UpstreamFailure::Invalid(InvalidAnswer::Unreadable { .. }) => {
+        UpstreamFailure::Invalid(InvalidAnswer::Unreadable { .. })
+        | UpstreamFailure::Unavailable(Unavailable::Unreadable { .. }) => {
             "this is the provider's mistake, or there is another kind of server at the address"
         }
         _ => return failure.to_string(),

@@ -5,21 +5,31 @@
 //!    known. Provider and tenant are in it as well (SUP-02).
 //! 3. The authorization request carries the state and the digests of the rest (OpenID Connect Core 1.0 §3.1.2.1, RFC 7636).
 
+use actix_web::HttpResponse;
 use actix_web::cookie::Cookie;
+use actix_web::http::StatusCode;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use curfew_http::csrf::{BrowserCookie, random_text};
+use curfew_http::pages::OutsideLink;
 use curfew_http::problem::PageContext;
+use curfew_http::rates::Bucket;
+use curfew_http::visit::with_cookie;
+use curfew_http::{PageProblem, answer, origin};
 use curfew_policy::lifetime::{Caps, Credential};
+use curfew_policy::redirect::is_local_path;
+use curfew_protocol::Form;
 use curfew_store::audit::AuditEntry;
 use curfew_store::providers::Provider;
 use curfew_store::upstream_logins::{LoginSecrets, NewUpstreamLogin, Purpose};
 use url::Url;
 
 use crate::client::{AuthorizationRequest, UpstreamClient};
-use crate::failure::UpstreamFailure;
+use crate::failure::{Unavailable, UpstreamFailure};
 use crate::gate;
+use crate::pages::ContinuePage;
+use crate::refusal::Back;
 use crate::stop::{Stop, lifetime};
 
 /// Why and how somebody is sent off.
@@ -40,7 +50,8 @@ impl Departure<'_> {
     pub(crate) async fn begin(self) -> Result<Sent, Stop> {
         let upstream = gate::opened(&self.at, self.provider)?;
         let contact = gate::contact(&self.at, &upstream);
-        let failed = |failure: UpstreamFailure| Stop::failed(&self.at, self.provider, &failure);
+        let whence = (self.provider, Back::of(self.purpose));
+        let failed = |failure: UpstreamFailure| Stop::failed(&self.at, whence, &failure);
         self.client.prepare(contact).await.map_err(failed)?;
         let secrets = LoginSecrets {
             nonce: random_text(self.at.edge),
@@ -88,6 +99,45 @@ impl Departure<'_> {
         });
         Ok(stored.await?.unwrap_or_default())
     }
+}
+
+impl Departure<'_> {
+    /// Like [`begin`](Self::begin), for an answer to a form: a page with a link, and no redirect. Chromium applies the `form-action` of
+    /// the page that holds the form to every redirect after it, and that page cannot know where a provider's authorization endpoint is
+    /// without asking the provider; a link is followed under no such rule, so that no page needs an exception in its policy.
+    pub(crate) async fn begin_by_page(self) -> Result<HttpResponse, Stop> {
+        let (at, provider, back) = (self.at, self.provider, Back::of(self.purpose));
+        let sent = self.begin().await?;
+        let Some(leave) = OutsideLink::new(&sent.url) else {
+            let failure = UpstreamFailure::from(Unavailable::Misconfigured);
+            return Err(Stop::failed(&at, (provider, back), &failure));
+        };
+        let model = ContinuePage {
+            shell: at.realm.shell(),
+            provider: provider.name.clone(),
+            adds: back == Back::Account,
+            leave,
+        };
+        let page = answer::page(&at, StatusCode::OK, "upstream_continue.html", &model);
+        Ok(with_cookie(page, sent.cookie))
+    }
+}
+
+/// Counts a start for the address that it comes from.
+pub(crate) async fn spend(at: &PageContext<'_>) -> Result<(), Stop> {
+    let ip = origin::client_ip(at.request, at.edge).to_string();
+    let bucket = Bucket::new("upstream_starts", &[&ip]);
+    let rates = &at.edge.rates;
+    let spent = rates.spend(&at.edge.store, bucket, rates.upstream_starts);
+    spent
+        .await?
+        .map_err(|wait| Stop::page(PageProblem::too_many_attempts(wait, at).into_response()))
+}
+
+/// The path asked for, if it is one of our own; otherwise `default` of this tenant (B48).
+pub(crate) fn return_to(at: &PageContext<'_>, form: &Form<'_>, default: &str) -> String {
+    let asked = form.get("return_to").filter(|path| is_local_path(path));
+    asked.map_or_else(|| at.realm.path(default), ToOwned::to_owned)
 }
 
 /// The method S256 (RFC 7636 §4.2).

@@ -48,6 +48,13 @@ pub enum Asked {
     GithubMembership,
 }
 
+impl Asked {
+    /// Does the provider publish it for everybody? Then a bad one is the provider's failure, and nobody's who comes or is signed out.
+    const fn is_published(self) -> bool {
+        matches!(self, Self::Metadata | Self::Keys)
+    }
+}
+
 impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -82,6 +89,8 @@ pub enum InvalidAnswer {
     Refused(Refusal),
     #[error("the discovery document is of another issuer: {0}")]
     OtherIssuer(String),
+    #[error("the authorization response has no code")]
+    CodeMissing,
     #[error("the token answer has no ID token")]
     NoIdToken,
     #[error("this kind of provider sends no logout tokens")]
@@ -108,6 +117,7 @@ impl InvalidAnswer {
             Self::NotTaken { error, .. } => error.as_str(),
             Self::Refused(_) => "code_refused",
             Self::OtherIssuer(_) => "issuer_of_metadata",
+            Self::CodeMissing => "code_missing",
             Self::NoIdToken => "id_token_missing",
             Self::NoLogoutTokens => "logout_token_unsupported",
             Self::ResponseIssuerMissing => "response_issuer_missing",
@@ -209,6 +219,13 @@ pub enum Unavailable {
         #[source]
         error: OutboundError,
     },
+    /// What the provider publishes for everybody; it says nothing about whoever is on the way.
+    #[error("{asked}: {error}")]
+    Unreadable {
+        asked: Asked,
+        #[source]
+        error: AnswerError,
+    },
     #[error("{asked}: the provider answered {status}")]
     Status { asked: Asked, status: u16 },
     #[error("the provider refused us: {0}")]
@@ -223,6 +240,7 @@ impl Unavailable {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::NotReached { error, .. } => error.as_str(),
+            Self::Unreadable { error, .. } => error.code(),
             Self::Status { .. } => "provider_status",
             Self::Refused(_) => "client_refused",
             Self::Waiting { .. } => "provider_waiting",
@@ -263,7 +281,11 @@ pub(crate) fn is_unprintable(c: char) -> bool {
 
 impl UpstreamFailure {
     pub(crate) const fn unreadable(asked: Asked, error: AnswerError) -> Self {
-        Self::Invalid(InvalidAnswer::Unreadable { asked, error })
+        if asked.is_published() {
+            Self::Unavailable(Unavailable::Unreadable { asked, error })
+        } else {
+            Self::Invalid(InvalidAnswer::Unreadable { asked, error })
+        }
     }
 
     /// A call that failed. What the provider did wrong is an invalid answer; that nothing came, or that we did not go there, is none.
@@ -277,6 +299,7 @@ impl UpstreamFailure {
             OutboundError::WrongType { .. } if status != 200 => {
                 Unavailable::Status { asked, status }.into()
             }
+            error if asked.is_published() => Unavailable::NotReached { asked, error }.into(),
             OutboundError::Redirected { .. }
             | OutboundError::TooLarge { .. }
             | OutboundError::Encoded

@@ -6,7 +6,8 @@
 //! * [`check`] tells an administrator what is wrong with a provider.
 //!
 //! What becomes of people, each endpoint a file that reads as its stages in order:
-//! * `start` sends somebody off to sign in, `link` somebody signed in to add an identity; `departure` is what both share.
+//! * `start` sends somebody off to sign in, `link` somebody signed in to add an identity, `invitation` somebody who was invited;
+//!   `departure` is what the three share.
 //! * `callback` takes them back: the state parameter, the answer, the identity.
 //! * `linking` decides and acts, in one transaction.
 //! * `proof` asks whose an account is, where the decision wants to know.
@@ -22,6 +23,7 @@ pub mod failure;
 mod gate;
 mod github;
 pub mod identity;
+mod invitation;
 mod link;
 mod linking;
 mod openid;
@@ -69,6 +71,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             web::resource("/upstream/{provider}/link")
                 .route(web::post().to(link::post))
+                .default_service(web::to(|| async { method_not_allowed("POST") })),
+        )
+        .service(
+            web::resource("/upstream/{provider}/invitation")
+                .route(web::post().to(invitation::post))
                 .default_service(web::to(|| async { method_not_allowed("POST") })),
         )
         .service(

@@ -2,30 +2,22 @@
 //!
 //! 1. The form is one of ours, made for this session.
 //! 2. The sign-in is fresh: whoever finds an open browser must not add a way in of their own.
-//! 3. The start is counted, and the browser leaves as for a sign-in, with the session as its purpose (SUP-03).
-//!
-//! The answer is a page with a link, and no redirect. Chromium applies the `form-action` of the page that holds the form to every
-//! redirect after it, and that page cannot know where a provider's authorization endpoint is without asking the provider; a link is
-//! followed under no such rule, so that no page needs an exception in its policy.
+//! 3. The start is counted; the provider is active.
+//! 4. The browser leaves as for a sign-in ([`departure`](crate::departure)), with the session as its purpose (SUP-03).
 
-use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::{self, see_other};
-use curfew_http::pages::OutsideLink;
 use curfew_http::problem::PageContext;
-use curfew_http::visit::{Expired, Visitor, check_form, posted, with_cookie};
+use curfew_http::visit::{Expired, Visitor, check_form, posted};
 use curfew_http::{Edge, origin};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy};
 use curfew_store::upstream_logins::Purpose;
 
 use crate::client::UpstreamClient;
-use crate::departure::Departure;
-use crate::failure::{Unavailable, UpstreamFailure};
+use crate::departure::{Departure, return_to, spend};
 use crate::gate;
-use crate::pages::ContinuePage;
 use crate::refusal::{Back, IDENTITIES, Refusal};
-use crate::start::{return_to, spend};
 use crate::stop::{Stop, pages};
 
 /// Where the person is told that it is done.
@@ -85,16 +77,5 @@ async fn leave(
             ..AuditEntry::new(AuditEvent::IdentityProofAsked, by, from)
         }),
     };
-    let sent = departure.begin().await?;
-    let Some(leave) = OutsideLink::new(&sent.url) else {
-        let failure = UpstreamFailure::from(Unavailable::Misconfigured);
-        return Err(Stop::failed(&at, &provider, &failure));
-    };
-    let model = ContinuePage {
-        shell: at.realm.shell(),
-        provider: provider.name,
-        leave,
-    };
-    let page = answer::page(&at, StatusCode::OK, "upstream_continue.html", &model);
-    Ok(with_cookie(page, sent.cookie))
+    departure.begin_by_page().await
 }

@@ -52,11 +52,13 @@ pub struct RefusedPage {
     pub correlation_id: String,
 }
 
-/// `upstream_continue.html`: the last step before a provider, for somebody who adds an identity.
+/// `upstream_continue.html`: the last step before a provider, for somebody who adds an identity or accepts an invitation with one.
 #[derive(Serialize)]
 pub struct ContinuePage {
     pub shell: Shell,
     pub provider: String,
+    /// Somebody signed in adds it; the way back is to their account.
+    pub adds: bool,
     pub leave: OutsideLink,
 }
 

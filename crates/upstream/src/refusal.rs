@@ -11,6 +11,7 @@ use curfew_http::problem::PageContext;
 use curfew_http::{answer, origin};
 use curfew_policy::linking::LinkRefusal;
 use curfew_store::providers::Provider;
+use curfew_store::upstream_logins::Purpose;
 use serde::Serialize;
 
 use crate::failure::{Denial, UpstreamFailure};
@@ -142,6 +143,13 @@ pub(crate) enum Back {
 }
 
 impl Back {
+    pub(crate) const fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Link(_) => Self::Account,
+            Purpose::SignIn | Purpose::Invitation(_) => Self::SignIn,
+        }
+    }
+
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::SignIn => "/login",

@@ -2,16 +2,17 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use curfew_http::Edge;
+use curfew_http::pages::ErrorKind;
 use curfew_http::problem::PageContext;
 use curfew_http::visit::{Halt, visit};
+use curfew_http::{Edge, PageProblem};
 use curfew_policy::lifetime::{ExpiresAt, LifetimeRefusal};
 use curfew_protocol::OAuthError;
 use curfew_store::StoreError;
 use curfew_store::providers::Provider;
 
 use crate::failure::UpstreamFailure;
-use crate::refusal::{Back, Refusal};
+use crate::refusal::{Back, Refusal, count};
 
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -46,11 +47,17 @@ impl Stop {
     /// Before somebody was sent off.
     pub(crate) fn failed(
         at: &PageContext<'_>,
-        provider: &Provider,
+        (provider, back): (&Provider, Back),
         failure: &UpstreamFailure,
     ) -> Self {
         log_failure(provider, failure);
-        Self::page(Refusal::from(failure).page(at, provider, Back::SignIn))
+        Self::page(Refusal::from(failure).page(at, provider, back))
+    }
+
+    /// Others were faster, every time. That is no fault of the provider's.
+    pub(crate) fn overtaken(at: &PageContext<'_>, provider: &Provider) -> Self {
+        count(provider, "overtaken");
+        Self::page(PageProblem::new(ErrorKind::Unavailable, None, at).into_response())
     }
 }
 
@@ -62,7 +69,7 @@ pub(crate) fn log_failure(provider: &Provider, failure: &UpstreamFailure) {
             tracing::error!(provider, reason, %failure, "an upstream provider failed");
         }
         UpstreamFailure::Invalid(_) | UpstreamFailure::Denied(_) => {
-            tracing::warn!(provider, reason, %failure, "an upstream sign-in was refused");
+            tracing::warn!(provider, reason, %failure, "an answer from a provider was refused");
         }
     }
 }

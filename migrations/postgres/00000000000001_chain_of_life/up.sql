@@ -432,8 +432,6 @@ CREATE TABLE link_proofs (
     user_id BYTEA NOT NULL REFERENCES users (id),
     user_epoch BIGINT NOT NULL,
     installation_epoch BIGINT NOT NULL,
-    -- The imported link that gets the subject.
-    empty_link_id BYTEA REFERENCES links (id),
     session_id BYTEA,
     browser_tag BYTEA NOT NULL CHECK (length(browser_tag) = 32),
     sealed_identity BYTEA NOT NULL,

@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::{self, see_other};
+use curfew_http::notice::IdentityNotice;
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, csrf, origin};
 use curfew_protocol::{Form, ParsedToken, TokenKind};
@@ -36,10 +37,11 @@ pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payloa
             return show(&at, &form, true).await;
         }
         let text = form.get("link").unwrap_or("");
-        let mut done = act(&at, text).await;
+        let notice = IdentityNotice::of(&edge, &at);
+        let mut done = act(&at, notice.clone(), text).await;
         // Somebody took it between the look and the change. Now the look finds it taken.
         if done.as_ref().is_err_and(StoreError::is_unique_violation) {
-            done = act(&at, text).await;
+            done = act(&at, notice, text).await;
         }
         Ok(match done? {
             Ok(undo) => {
@@ -54,14 +56,18 @@ pub(crate) async fn post(request: HttpRequest, edge: Data<Edge>, payload: Payloa
     .await
 }
 
-async fn act(at: &PageContext<'_>, link: &str) -> Result<Result<Undo, UndoRefusal>, StoreError> {
+async fn act(
+    at: &PageContext<'_>,
+    notice: Option<IdentityNotice>,
+    link: &str,
+) -> Result<Result<Undo, UndoRefusal>, StoreError> {
     let Ok(presented) = ParsedToken::parse(TokenKind::MailedLink, link) else {
         return Ok(Err(UndoRefusal::LinkIsDead));
     };
     let (tenant, from) = (at.realm.tenant_id, origin::of(at.request, at.edge));
     let store = &at.edge.store;
     store
-        .write(move |write| holdings::undo(write, tenant, &presented, &from))
+        .write(move |write| holdings::undo(write, (tenant, notice.as_ref()), &presented, &from))
         .await
 }
 

@@ -255,16 +255,35 @@ impl AddressProof {
             Some(session) => self.renew(write, &changed, &session)?,
             None => None,
         };
-        if let (Some(notice), Some(old)) = (&self.notice, &user.email) {
-            let user = user.id;
-            notice.queue(write, IdentityChange::Address { user, old })?;
-        }
+        self.tell(write, user, address)?;
         write.audit(&self.entry(AuditEvent::AddressChanged, user, by))?;
         Ok(AddressSet {
             changed: true,
             quarantine_lifted: false,
             renewed,
         })
+    }
+
+    /// Tells the mailbox that was the account's until now. Whoever puts an address of before back by hand does what its link would do, so
+    /// the mailbox in between, which may be a thief's, gets no way back.
+    fn tell(&self, write: &mut Write<'_>, user: &User, address: &str) -> Result<(), StoreError> {
+        let before = write.addresses_before(user.id)?;
+        let same = |own: &&(String, i64)| {
+            own.0 == address || email::canonical(&own.0) == email::canonical(address)
+        };
+        let put_back = before.iter().find(same).map(|(_, epoch)| *epoch);
+        if let Some(epoch) = put_back {
+            write.address_undoing_void(user.id, epoch)?;
+        }
+        let (Some(notice), Some(old)) = (&self.notice, &user.email) else {
+            return Ok(());
+        };
+        let (user, replaced) = (user.id, old);
+        let change = match put_back {
+            Some(_) => IdentityChange::AddressPutBack { user, replaced },
+            None => IdentityChange::Address { user, old },
+        };
+        notice.queue(write, change)
     }
 
     /// The epoch ended the session already; another takes its place, and this writes down why.

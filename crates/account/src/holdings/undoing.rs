@@ -4,12 +4,13 @@
 //! 1. The person's account is held, and the link is judged: it works once. A thief's sign-out everywhere voids neither the link that takes
 //!    an identity away nor the one that brings an address back ([`LinkKind::outlives_the_epoch`]).
 //! 2. What it undoes is looked at as it is now. What is over already is only written down.
-//! 3. An approval is disowned. A link that was made is taken away, with the sessions born through it; one that was taken away comes back,
-//!    unless its identity is bound anew.
+//! 3. An approval is disowned. A link that was made is taken away, and every session ends, whoever's it is; one that was taken away comes
+//!    back, unless its identity is bound anew.
 //! 4. An address comes back, unless another account has it, and takes back every way in that the new mailbox may have made: the password
 //!    is forgotten, identities linked since are taken away, later links about an address are void, every session ends.
 
 use curfew_http::mailed_link::good_link;
+use curfew_http::notice::{IdentityChange, IdentityNotice};
 use curfew_policy::email;
 use curfew_policy::status::{EmailOrigin, NodeKind, OwnerStatus};
 use curfew_protocol::{MailedLinkId, NodeId, ParsedToken, TenantId};
@@ -76,7 +77,7 @@ pub fn undo_look(
 /// Uses the link up and undoes what it tells of. A unique violation: somebody took the identity or the address at this moment.
 pub fn undo(
     write: &mut Write<'_>,
-    tenant: TenantId,
+    (tenant, notice): (TenantId, Option<&IdentityNotice>),
     presented: &ParsedToken,
     origin: &Origin,
 ) -> Outcome<Undo, UndoRefusal> {
@@ -105,6 +106,8 @@ pub fn undo(
     let done = match (&found.undo.what, &found.identity) {
         (Undoable::Approval(approval), _) => undo_approval(write, approval.id, entry)?,
         (Undoable::Linked(_), Some(link)) => {
+            // The session that linked it may be a thief's, and would link it again.
+            write.user_epoch_raise(found.user.id)?;
             let to = OwnerStatus::Deleted;
             Ok(undo_identity(
                 write,
@@ -122,7 +125,7 @@ pub fn undo(
                 entry,
             )?)
         }
-        (Undoable::Address(old), _) => Ok(undo_address(write, (&found, old), entry)?),
+        (Undoable::Address(old), _) => Ok(undo_address(write, (&found, old), notice, entry)?),
         (Undoable::Linked(_) | Undoable::Unlinked(_), None) => Err(UndoRefusal::LinkIsDead),
     };
     Ok(done.map(|()| found.undo))
@@ -202,6 +205,7 @@ fn undo_identity(
 fn undo_address(
     write: &mut Write<'_>,
     (found, old): (&Found, &str),
+    notice: Option<&IdentityNotice>,
     entry: AuditEntry,
 ) -> Result<(), StoreError> {
     let (user, since) = (found.user.id, found.link.user_epoch);
@@ -220,6 +224,10 @@ fn undo_address(
     let key = email::canonical(old);
     write.user_set_email(user, (old, key.as_deref()), EmailOrigin::Mailbox)?;
     write.user_forget_password(user)?;
+    let replaced = found.user.email.as_deref().filter(|_| !found.undo.over);
+    if let (Some(notice), Some(replaced)) = (notice, replaced) {
+        notice.queue(write, IdentityChange::AddressPutBack { user, replaced })?;
+    }
     write.audit(&AuditEntry {
         detail: Some("address".to_owned()),
         ..entry

@@ -669,7 +669,14 @@ fn a_mailed_link_disowns_once_and_only_under_the_epoch_it_was_made_under() {
         |link: &OpaqueToken| ParsedToken::parse(TokenKind::MailedLink, &link.reveal()).unwrap();
     let undo = |link: &OpaqueToken| {
         let presented = parsed(link);
-        app.act(move |write| holdings::undo(write, DEFAULT_TENANT, &presented, &Origin::default()))
+        app.act(move |write| {
+            holdings::undo(
+                write,
+                (DEFAULT_TENANT, None),
+                &presented,
+                &Origin::default(),
+            )
+        })
     };
     let (good, other) = (
         link(LinkKind::Undo(grant.approval)),

@@ -86,7 +86,7 @@ impl App {
                     }),
                     session: upstream.clone(),
                     ends_at: None,
-                    authenticated_at: None,
+                    authenticated_at: Some(write.now()),
                 }),
                 ..SignIn::here(&rules, &tenant, AuthenticatedBy::Nobody, &origin)
             };
@@ -388,9 +388,11 @@ async fn a_thief_who_signs_out_everywhere_does_not_void_the_link_that_takes_his_
     app.tell(IdentityChange::Linked(link));
     let (path, ada) = (app.mailed_path(), app.ada);
     app.write(move |write| write.user_epoch_raise(ada));
+    let mut thief = app.signed_in().await;
     let done = follow(&mut app.browser(), &path).await;
     assert_eq!(done.location(), "/account/undone?what=linked");
     assert_eq!(app.link_status(link), OwnerStatus::Deleted);
+    assert!(!thief.is_signed_in().await, "or it would be linked again");
 }
 
 #[actix_web::test]

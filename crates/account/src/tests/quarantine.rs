@@ -125,9 +125,9 @@ fn b50_a_token_made_in_a_session_bound_upstream_ends_with_it() {
         app.make(&bound, "berries:pick", Some(86_400)).unwrap_err(),
         MakeRefusal::TooLong { .. }
     ));
-    app.write(move |write| write.sessions_end_upstream(company, "s1"));
+    app.write(move |write| write.sessions_end_upstream(company, "s1", None));
     assert!(!app.alive(in_bound.id) && app.alive(in_free.id));
-    app.write(move |write| write.sessions_end_upstream(company, "s2"));
+    app.write(move |write| write.sessions_end_upstream(company, "s2", None));
     assert!(app.alive(in_free.id), "recorded, not bound");
     assert_eq!(
         app.make(&bound, "berries:pick", None).unwrap_err(),

@@ -226,7 +226,7 @@ fn form_faults(opening: &[&Tag<'_>], submits_itself: bool) -> Vec<String> {
             .filter(|form| {
                 !form
                     .attribute("action")
-                    .is_some_and(|action| action.contains("/"))
+                    .is_some_and(|action| action.contains('/') || action.contains("&#x2f;"))
             })
             .count();
         if tokens != forms.clone().count() || elsewhere > 0 {

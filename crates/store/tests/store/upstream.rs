@@ -162,11 +162,11 @@ on_both_backends! {
         let (ended, _) = token_through(test, (ada, app), through_google, Some("sid"));
         let (other, _) = token_through(test, (ada, app), through_google, Some("other"));
         let (elsewhere, _) = token_through(test, (ada, app), through_okta, Some("sid"));
-        let sessions = test.write(move |write| write.sessions_end_upstream(google, "sid"));
+        let sessions = test.write(move |write| write.sessions_end_upstream(google, "sid", None));
         assert_eq!(sessions, [ended]);
         assert!(!session_lives(test, ended));
         assert!(session_lives(test, other) && session_lives(test, elsewhere));
-        let again = test.write(move |write| write.sessions_end_upstream(google, "sid"));
+        let again = test.write(move |write| write.sessions_end_upstream(google, "sid", None));
         assert!(again.is_empty());
         let cause = test.store.read_blocking(|read| Ok(read.node_chain(ended)?.unwrap().facts.ended)).unwrap();
         assert_eq!(cause, Some(DeathCause::LoggedOutUpstream));
@@ -338,7 +338,6 @@ on_both_backends! {
                 provider_id: google,
                 provider_epoch: 1,
                 user: (ada, 1),
-                empty_link: None,
                 session_id: None,
                 browser: "this browser".to_owned(),
                 identity: identity.clone(),

@@ -82,10 +82,12 @@ impl Arriving {
         let Some(login) = genuine(write, state)? else {
             return Ok(Err(Unfit::Unknown));
         };
-        if !write.upstream_login_consume(login.id)? {
-            return Ok(Err(Unfit::Replayed));
-        }
-        match self.judge(write, &login) {
+        let judged = if write.upstream_login_consume(login.id)? {
+            self.judge(write, &login)
+        } else {
+            Err(Unfit::Replayed)
+        };
+        match judged {
             Ok(()) => Ok(Ok(login)),
             Err(unfit) => {
                 let mut entry =

@@ -7,9 +7,9 @@ use curfew_policy::email::canonical;
 use curfew_policy::lifetime::{Caps, Credential};
 use curfew_policy::linking::{Decision, FoundBy};
 use curfew_policy::status::EmailOrigin;
-use curfew_protocol::{LinkId, LinkProofId, NodeId};
-use curfew_store::audit::AuditEvent;
-use curfew_store::link_proofs::NewLinkProof;
+use curfew_protocol::{LinkId, LinkProofId, NodeId, UserId};
+use curfew_store::audit::{AuditEvent, AuthenticatedBy};
+use curfew_store::link_proofs::{NewLinkProof, ProvedIdentity};
 use curfew_store::links::Link;
 use curfew_store::upstream_logins::Purpose;
 use curfew_store::users::{NewUser, User};
@@ -35,11 +35,11 @@ pub(super) fn act(
 ) -> Done<Outcome> {
     let act = Act { own, found };
     let done = match decision {
-        Decision::SignIn { by, .. } => act.sign_in(write, by)?,
-        Decision::BindAndSignIn { legacy, .. } => act.bind(write, legacy)?,
+        Decision::SignIn { user, by } => act.sign_in(write, user, by)?,
+        Decision::BindAndSignIn { user, legacy } => act.bind(write, user, legacy)?,
         Decision::Create => act.create(write)?,
-        Decision::AskProof { legacy, .. } => act.ask_proof(write, legacy)?,
-        Decision::ConfirmLink { .. } => act.ask_to_confirm(write)?,
+        Decision::AskProof { user, .. } => Ok(Outcome::AskProof(act.wait(write, user, None)?)),
+        Decision::ConfirmLink { user } => act.ask_to_confirm(write, user)?,
         Decision::AlreadyLinked { .. } => Ok(Outcome::AlreadyLinked),
         Decision::Refuse(refusal) => Err(act.turned(refusal.into())),
     };
@@ -58,13 +58,14 @@ impl Act<'_> {
     }
 
     /// The account that the decision is about, as it was read under the hold.
-    fn person(&self) -> Result<User, StoreError> {
-        let missing = || StoreError::Corrupt("a decision about nobody".to_owned());
-        self.found.person.clone().ok_or_else(missing)
+    fn person(&self, decided: UserId) -> Result<User, StoreError> {
+        let person = self.found.person.clone();
+        let held = person.filter(|user| user.id == decided);
+        held.ok_or_else(|| StoreError::Corrupt("a decision about somebody else".to_owned()))
     }
 
-    fn sign_in(&self, write: &mut Write<'_>, by: FoundBy) -> Done<Outcome> {
-        let user = self.person()?;
+    fn sign_in(&self, write: &mut Write<'_>, user: UserId, by: FoundBy) -> Done<Outcome> {
+        let mut user = self.person(user)?;
         let link = match by {
             FoundBy::Subject => self.found.link.as_ref(),
             // The account's link belongs to another subject, or there is none. So the session is born through no link: it ends like one
@@ -78,7 +79,7 @@ impl Act<'_> {
             return Ok(Err(refused));
         }
         if let Some(link) = link {
-            self.keep_up(write, link, &user)?;
+            self.keep_up(write, link, &mut user)?;
         }
         let how = match by {
             FoundBy::Subject => How::Known,
@@ -88,8 +89,8 @@ impl Act<'_> {
         Ok(Ok(Outcome::SignedIn(started, how)))
     }
 
-    fn bind(&self, write: &mut Write<'_>, legacy: Option<LinkId>) -> Done<Outcome> {
-        let mut user = self.person()?;
+    fn bind(&self, write: &mut Write<'_>, user: UserId, legacy: Option<LinkId>) -> Done<Outcome> {
+        let mut user = self.person(user)?;
         if !self.has_time(write, user.administrator) {
             return Ok(Err(self.turned(Refusal::UpstreamSessionEnded)));
         }
@@ -101,14 +102,9 @@ impl Act<'_> {
             // As when a password is set by it: every other link of the account is dead (A24).
             user.epoch = write.user_epoch_raise(user.id)?;
         }
-        let binding = Binding {
-            provider: &self.found.provider,
-            user: user.id,
-            identity: &self.own.arrived.identity,
-            legacy: legacy.or_else(|| self.found.empty_link()),
-        };
-        let entry = self.own.entry(AuditEvent::IdentityLinked, Some(user.id));
-        let link = match binding.run(write, &entry)? {
+        let binding = self.binding(user.id, &self.own.arrived.identity);
+        let waiting = legacy.or_else(|| self.found.empty_link());
+        let link = match binding.run(write, waiting)? {
             Ok(link) => link,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -140,49 +136,48 @@ impl Act<'_> {
         let mut added = self.own.entry(AuditEvent::UserAdded, Some(id));
         added.detail = Some(format!("signed_up {}", self.found.provider.slug));
         write.audit(&added)?;
-        let binding = Binding {
-            provider: &self.found.provider,
-            user: id,
-            identity,
-            legacy: None,
-        };
-        let link = match binding.run(write, &added)? {
-            Ok(link) => link,
-            Err(refused) => return Ok(Err(refused)),
-        };
+        let link = self.binding(id, identity).make(write)?;
         let user = write.user(id)?;
         let user = user.ok_or_else(|| StoreError::Corrupt("a user just made".to_owned()))?;
         let started = self.start(write, user, (Some(&link), How::Created))?;
         Ok(Ok(Outcome::SignedIn(started, How::Created)))
     }
 
-    fn ask_proof(&self, write: &mut Write<'_>, legacy: Option<LinkId>) -> Done<Outcome> {
-        Ok(Ok(Outcome::AskProof(self.wait(write, legacy, None)?)))
-    }
-
-    fn ask_to_confirm(&self, write: &mut Write<'_>) -> Done<Outcome> {
+    fn ask_to_confirm(&self, write: &mut Write<'_>, user: UserId) -> Done<Outcome> {
         let session = match self.own.purpose {
             Purpose::Link(session) => Some(session),
             Purpose::SignIn | Purpose::Invitation(_) => None,
         };
-        Ok(Ok(Outcome::Confirm(self.wait(write, None, session)?)))
+        Ok(Ok(Outcome::Confirm(self.wait(write, user, session)?)))
+    }
+
+    fn binding<'b>(&'b self, user: UserId, identity: &'b ProvedIdentity) -> Binding<'b> {
+        Binding {
+            provider: &self.found.provider,
+            user,
+            identity,
+            by: match self.own.purpose {
+                Purpose::Invitation(link) => AuthenticatedBy::MailedLink(link),
+                Purpose::SignIn | Purpose::Link(_) => self.own.by,
+            },
+            origin: &self.own.origin,
+        }
     }
 
     /// The identity waits until its person proves that the account is theirs, too.
     fn wait(
         &self,
         write: &mut Write<'_>,
-        empty_link: Option<LinkId>,
+        user: UserId,
         session_id: Option<NodeId>,
     ) -> Result<LinkProofId, StoreError> {
-        let (user, own) = (self.person()?, self.own);
+        let (user, own) = (self.person(user)?, self.own);
         let (rules, now) = (&own.rules, write.now());
         let proof = write.link_proof_insert(&NewLinkProof {
             tenant_id: own.tenant_id,
             provider_id: self.found.provider.id,
             provider_epoch: self.found.provider.epoch,
             user: (user.id, user.epoch),
-            empty_link,
             session_id,
             browser: own.browser.clone(),
             identity: own.arrived.identity.clone(),
@@ -204,25 +199,56 @@ impl Act<'_> {
         }
     }
 
-    /// What the provider says now about somebody who is known: how they are called, and, where nobody else vouches for the address of
-    /// the account, the address. One that another account has, that is not verified, or that is one of several providers' word, changes
-    /// nothing (B32, B33).
-    fn keep_up(&self, write: &mut Write<'_>, link: &Link, user: &User) -> Result<(), StoreError> {
-        let (arrived, own) = (&self.own.arrived, self.own);
+    /// What the provider says now about somebody who is known: how they are called, and perhaps their address.
+    fn keep_up(
+        &self,
+        write: &mut Write<'_>,
+        link: &Link,
+        user: &mut User,
+    ) -> Result<(), StoreError> {
+        let arrived = &self.own.arrived;
         if link.display != arrived.identity.display {
             write.link_set_display(link.id, &arrived.identity.display)?;
         }
-        let (Some(email), Some(key)) = (&arrived.identity.verified_email, arrived.email_key())
-        else {
-            return Ok(());
-        };
-        let unchanged = user.email.as_deref().and_then(canonical).as_deref() == Some(key);
-        let follows = user.email_origin == EmailOrigin::Upstream && self.found.is_only_link();
-        if unchanged || !follows || write.user_by_email_key(own.tenant_id, key)?.is_some() {
+        let unchanged =
+            |key: &str| user.email.as_deref().and_then(canonical).as_deref() == Some(key);
+        match (&arrived.identity.verified_email, arrived.email_key()) {
+            (Some(email), Some(key)) if !unchanged(key) && self.may_follow(user) => {
+                self.follow(write, user, (email, key))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Does the address of the account follow what the provider says? Only where nobody else vouches for it, and nothing else than the
+    /// provider opens the account: otherwise whoever holds the upstream account for a while would get more than that (B32, B33). Not in
+    /// quarantine, which the proof of the address ends (E10).
+    fn may_follow(&self, user: &User) -> bool {
+        user.email_origin == EmailOrigin::Upstream
+            && self.found.is_only_link()
+            && user.password_hash.is_none()
+            && !user.quarantined
+    }
+
+    /// Another address, like any other change of it: what was mailed to the old one is void, every session ends, and the old one is
+    /// told. One that another account has changes nothing.
+    fn follow(
+        &self,
+        write: &mut Write<'_>,
+        user: &mut User,
+        (email, key): (&str, &str),
+    ) -> Result<(), StoreError> {
+        if write.user_by_email_key(self.own.tenant_id, key)?.is_some() {
             return Ok(());
         }
         write.user_set_email(user.id, (email, Some(key)), EmailOrigin::Upstream)?;
-        let mut changed = own.entry(AuditEvent::AddressChanged, Some(user.id));
+        user.epoch = write.user_epoch_raise(user.id)?;
+        let old = user.email.replace(email.to_owned());
+        if let (Some(notice), Some(old)) = (&self.own.notice, &old) {
+            let user = user.id;
+            notice.queue(write, IdentityChange::Address { user, old })?;
+        }
+        let mut changed = self.own.entry(AuditEvent::AddressChanged, Some(user.id));
         changed.detail = Some(format!("by_upstream {}", self.found.provider.slug));
         write.audit(&changed)
     }

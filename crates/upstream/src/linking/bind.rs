@@ -2,7 +2,7 @@
 
 use curfew_http::session::UpstreamBirth;
 use curfew_protocol::{LinkId, ProviderId, Timestamp, UserId};
-use curfew_store::audit::{AuditEntry, AuditEvent};
+use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::link_proofs::ProvedIdentity;
 use curfew_store::links::{Link, NewLink};
 use curfew_store::nodes::BornThrough;
@@ -19,44 +19,39 @@ pub(crate) struct Binding<'a> {
     /// Held.
     pub(crate) user: UserId,
     pub(crate) identity: &'a ProvedIdentity,
-    /// The imported link that gets the subject.
-    pub(crate) legacy: Option<LinkId>,
+    pub(crate) by: AuthenticatedBy,
+    pub(crate) origin: &'a Origin,
 }
 
 impl Binding<'_> {
-    /// Makes the link, or fills the empty one. `entry` says by whom.
-    pub(crate) fn run(&self, write: &mut Write<'_>, entry: &AuditEntry) -> Done<Link> {
-        let (id, event) = match self.legacy {
-            None => {
-                let id = write.link_insert(&NewLink {
-                    provider_id: self.provider.id,
-                    user_id: self.user,
-                    subject: Some(self.identity.subject()),
-                    display: self.identity.display.clone(),
-                })?;
-                (id, AuditEvent::IdentityLinked)
-            }
-            Some(legacy) => {
-                let (subject, display) = (self.identity.subject(), &self.identity.display);
-                if !write.link_backfill(legacy, &subject, display)? {
-                    return self.filled_already(write, legacy);
-                }
-                (legacy, AuditEvent::IdentityBackfilled)
-            }
-        };
-        write.audit(&AuditEntry {
-            event,
-            user_id: Some(self.user),
-            detail: Some(self.provider.slug.clone()),
-            ..entry.clone()
-        })?;
-        Ok(Ok(self.stored(write, id)?))
+    /// Fills the imported link that waits for a subject, or makes one where none does.
+    pub(crate) fn run(&self, write: &mut Write<'_>, waiting: Option<LinkId>) -> Done<Link> {
+        match waiting {
+            Some(waiting) => self.fill(write, waiting),
+            None => Ok(Ok(self.make(write)?)),
+        }
     }
 
-    /// Somebody was faster: it is this identity's link, or it is somebody else's (B15).
-    fn filled_already(&self, write: &mut Write<'_>, legacy: LinkId) -> Done<Link> {
-        let link = self.stored(write, legacy)?;
-        Ok(if link.subject.as_ref() == Some(&self.identity.subject()) {
+    pub(crate) fn make(&self, write: &mut Write<'_>) -> Result<Link, StoreError> {
+        let id = write.link_insert(&NewLink {
+            provider_id: self.provider.id,
+            user_id: self.user,
+            subject: Some(self.identity.subject()),
+            display: self.identity.display.clone(),
+        })?;
+        write.audit(&self.entry(AuditEvent::IdentityLinked))?;
+        self.stored(write, id)
+    }
+
+    fn fill(&self, write: &mut Write<'_>, waiting: LinkId) -> Done<Link> {
+        let (subject, display) = (self.identity.subject(), &self.identity.display);
+        if write.link_backfill(waiting, &subject, display)? {
+            write.audit(&self.entry(AuditEvent::IdentityBackfilled))?;
+            return Ok(Ok(self.stored(write, waiting)?));
+        }
+        // Somebody was faster: it is this identity's link, or it is somebody else's (B15).
+        let link = self.stored(write, waiting)?;
+        Ok(if link.subject.as_ref() == Some(&subject) {
             Ok(link)
         } else {
             Err(super::NotDone::Refused(Turned {
@@ -64,6 +59,15 @@ impl Binding<'_> {
                 victim: Some(self.user),
             }))
         })
+    }
+
+    fn entry(&self, event: AuditEvent) -> AuditEntry {
+        AuditEntry {
+            tenant_id: Some(self.provider.tenant_id),
+            user_id: Some(self.user),
+            detail: Some(self.provider.slug.clone()),
+            ..AuditEntry::new(event, self.by, self.origin.clone())
+        }
     }
 
     fn stored(&self, write: &mut Write<'_>, id: LinkId) -> Result<Link, StoreError> {

@@ -49,14 +49,18 @@ pub(crate) fn find(write: &mut Write<'_>, about: &About<'_>) -> Done<Found> {
         Ok(place) => place,
         Err(not_done) => return Ok(Err(not_done)),
     };
-    let purpose = match purpose(write, about)? {
-        Ok(purpose) => purpose,
+    let before = match purpose(write, about)? {
+        Ok(purpose) => candidate(write, about, purpose)?,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
-    let before = candidate(write, about, purpose)?;
     let person = match before.user {
         Some(user) => write.user_held(user)?,
         None => None,
+    };
+    // Whoever was waited for may have moved the epoch that an invitation or a session hangs on.
+    let purpose = match purpose(write, about)? {
+        Ok(purpose) => purpose,
+        Err(refusal) => return Ok(Err(refusal.into())),
     };
     let candidate = candidate(write, about, purpose)?;
     if candidate.user != before.user {
@@ -77,14 +81,19 @@ pub(crate) fn find(write: &mut Write<'_>, about: &About<'_>) -> Done<Found> {
     }))
 }
 
-/// Tenant and provider, as long as the provider is the one that the person was sent to, and was not disabled since (B43).
+/// Tenant and provider, as long as the provider is the one that the person was sent to, and was neither disabled since nor set to another
+/// issuer (B43).
 fn place(read: &mut Read<'_>, about: &About<'_>) -> Done<(Tenant, Provider)> {
     let (id, epoch) = about.provider;
     let active = |status| status == OwnerStatus::Active;
+    let issuer = &about.arrived.identity.issuer;
     let tenant = read.tenant(about.tenant_id)?.filter(|t| active(t.status));
-    let provider = read
-        .provider(id)?
-        .filter(|p| active(p.status) && p.epoch == epoch && p.tenant_id == about.tenant_id);
+    let provider = read.provider(id)?.filter(|p| {
+        active(p.status)
+            && p.epoch == epoch
+            && p.tenant_id == about.tenant_id
+            && p.issuer == *issuer
+    });
     Ok(match (tenant, provider) {
         (Some(tenant), Some(provider)) => Ok((tenant, provider)),
         _ => Err(Refusal::ProviderDisabled.into()),

@@ -67,12 +67,15 @@ fn every_page_keeps_the_rules_in_every_language() {
     };
     cases.push(Case::new("upstream_refused.html", "linking", &linking));
     let leave = Url::parse("https://id.orchard.example/authorize?state=x&nonce=y").unwrap();
-    let leaving = ContinuePage {
-        shell: shell(),
-        provider: "Orchard ID".to_owned(),
-        leave: OutsideLink::new(&leave).unwrap(),
-    };
-    cases.push(Case::new("upstream_continue.html", "plain", &leaving));
+    for (name, adds) in [("adding", true), ("invited", false)] {
+        let leaving = ContinuePage {
+            shell: shell(),
+            provider: "Orchard ID".to_owned(),
+            adds,
+            leave: OutsideLink::new(&leave).unwrap(),
+        };
+        cases.push(Case::new("upstream_continue.html", name, &leaving));
+    }
     cases.push(Case::new("upstream_proof.html", "plain", &question(None)));
     let bare = ProofPage {
         mail: false,

@@ -10,7 +10,7 @@ use curfew_http::problem::PageContext;
 use curfew_http::rates::Bucket;
 use curfew_http::{Edge, Realm, answer, origin};
 use curfew_policy::lifetime::{Caps, Credential};
-use curfew_protocol::{LinkProofId, OpaqueToken};
+use curfew_protocol::{Lifetime, LinkProofId, OpaqueToken};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::mailed_links::LinkKind;
 use curfew_store::{StoreError, Write};
@@ -34,10 +34,13 @@ pub(super) async fn send(
     let ip = from.ip.clone().unwrap_or_default();
     let bucket = Bucket::new("password_links_address", &[&ip]);
     let budget = Guess::new(vec![(bucket, at.edge.rates.password_links_address)]);
-    if let Err(wait) = budget.take(at.edge).await? {
+    let too_many = |wait| {
         let mut page = ask(at, here, Asked::again(ProofNote::TooManyMails));
         answer::retry_after(&mut page, wait);
-        return Ok(page);
+        page
+    };
+    if let Err(wait) = budget.take(at.edge).await? {
+        return Ok(too_many(wait));
     }
     let mailing = Mailing {
         edge: edge.clone(),
@@ -56,7 +59,7 @@ pub(super) async fn send(
             let page = answer::page(at, StatusCode::OK, "upstream_proof_sent.html", &model);
             Ok(page)
         }
-        Err(NotSent::TooMany) => Ok(ask(at, here, Asked::again(ProofNote::TooManyMails))),
+        Err(NotSent::TooMany(wait)) => Ok(too_many(wait)),
         Err(NotSent::Gone) => {
             let page = Refusal::ProofInvalid.page(at, None, Back::SignIn);
             Err(Stop::page(page))
@@ -66,7 +69,8 @@ pub(super) async fn send(
 
 /// Why no mail is sent.
 enum NotSent {
-    TooMany,
+    /// For so long.
+    TooMany(Lifetime),
     Gone,
 }
 
@@ -90,8 +94,8 @@ impl Mailing {
         };
         let bucket = Bucket::new("password_links", &[&user.id.to_string()]);
         let rate = self.edge.rates.password_links;
-        if write.rate_take(bucket.as_str(), rate)?.is_err() {
-            return Ok(Err(NotSent::TooMany));
+        if let Err(spent) = write.rate_take(bucket.as_str(), rate)? {
+            return Ok(Err(NotSent::TooMany(spent.until.since(write.now()))));
         }
         let ancestors = [waiting.proof.expires_at];
         let caps = Caps {
@@ -113,12 +117,7 @@ impl Mailing {
         Ok(Ok(()))
     }
 
-    fn text(
-        &self,
-        waiting: &Waiting,
-        link: &OpaqueToken,
-        lasts: curfew_protocol::Lifetime,
-    ) -> mail_texts::MailText {
+    fn text(&self, waiting: &Waiting, link: &OpaqueToken, lasts: Lifetime) -> mail_texts::MailText {
         let issuer = self.realm.issuer(&self.edge);
         let facts = MailFacts {
             place: &self.realm.name,

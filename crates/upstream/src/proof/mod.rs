@@ -269,9 +269,6 @@ async fn act(
             let page = turned.refusal.page(at, &waiting.provider, here.back());
             Err(Stop::page(page))
         }
-        None => {
-            let page = Refusal::Unavailable.page(at, &waiting.provider, here.back());
-            Err(Stop::page(page))
-        }
+        None => Err(Stop::overtaken(at, &waiting.provider)),
     }
 }

@@ -243,10 +243,10 @@ impl Way<'_> {
                     provider: &self.found.provider,
                     user: user_id,
                     identity: &self.waiting.identity,
-                    legacy,
+                    by: self.by(),
+                    origin: &self.own.origin,
                 };
-                let entry = self.own.entry(AuditEvent::IdentityLinked, self.by());
-                match binding.run(write, &entry)? {
+                match binding.run(write, legacy)? {
                     Ok(link) => (link, true),
                     Err(refused) => return Ok(Err(refused)),
                 }

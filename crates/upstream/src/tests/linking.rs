@@ -18,16 +18,6 @@ async fn post(browser: &mut Browser, token: &str) -> Answer {
     browser.post("/upstream/idp/link", &[("csrf", token)]).await
 }
 
-/// Where the page leads that stands between the form and the provider.
-fn leads_to(answer: &Answer) -> String {
-    let (_, rest) = answer
-        .body
-        .split_once("rel=\"external\" href=\"")
-        .expect("a link");
-    let link = rest.split('"').next().unwrap_or("");
-    link.replace("&#x2f;", "/").replace("&amp;", "&")
-}
-
 #[actix_web::test]
 async fn b28_sup_03_an_identity_is_added_by_the_session_that_began_it_after_a_yes() {
     let place = Place::new();
@@ -44,7 +34,7 @@ async fn b28_sup_03_an_identity_is_added_by_the_session_that_began_it_after_a_ye
     );
     // Another address than the account's: the session is what counts.
     let claims = person("u-1", "private@shore.example");
-    let back = place.idp.let_in(&leads_to(&answer), &claims);
+    let back = place.idp.let_in(&answer.leads_to(), &claims);
     let answer = browser.get(&back).await;
     assert_eq!(answer.status, 303, "{answer:?}");
     assert!(
@@ -92,7 +82,7 @@ async fn b28_sup_03_an_identity_is_added_by_the_session_that_began_it_after_a_ye
     // Once more: it is there already.
     let (mut browser, token) = form(&place, ada).await;
     let answer = post(&mut browser, &token).await;
-    let back = place.idp.let_in(&leads_to(&answer), &claims);
+    let back = place.idp.let_in(&answer.leads_to(), &claims);
     let answer = browser.get(&back).await;
     assert_eq!(
         answer.location(),
@@ -104,7 +94,7 @@ async fn b28_sup_03_an_identity_is_added_by_the_session_that_began_it_after_a_ye
     // Somebody else wants it.
     let (mut browser, token) = form(&place, bob).await;
     let answer = post(&mut browser, &token).await;
-    let back = place.idp.let_in(&leads_to(&answer), &claims);
+    let back = place.idp.let_in(&answer.leads_to(), &claims);
     browser
         .get(&back)
         .await
@@ -144,7 +134,25 @@ async fn adding_an_identity_needs_a_form_of_ours_and_a_fresh_sign_in() {
     place.disable_provider();
     let answer = post(&mut browser, &token).await;
     answer.expect_refusal(403, "provider_disabled");
-    assert!(answer.body.contains("/account&#x2f;identities") || answer.body.contains("identities"));
+    assert!(goes_back_to_the_account(&answer), "{answer:?}");
+}
+
+/// Whoever is signed in already is not sent to sign in.
+fn goes_back_to_the_account(refused: &Answer) -> bool {
+    refused
+        .body
+        .contains(r#"href="&#x2f;account&#x2f;identities""#)
+}
+
+#[actix_web::test]
+async fn a_silent_provider_leaves_whoever_wanted_to_add_an_identity_signed_in() {
+    let place = Place::new();
+    let ada = place.add_user("ada", ADA);
+    let (mut browser, token) = form(&place, ada).await;
+    place.idp.be_silent(true);
+    let answer = post(&mut browser, &token).await;
+    answer.expect_refusal(503, "upstream_unavailable");
+    assert!(goes_back_to_the_account(&answer), "{answer:?}");
 }
 
 #[actix_web::test]
@@ -156,7 +164,7 @@ async fn b39_a_session_that_ended_meanwhile_links_nothing() {
     let owner = curfew_http::csrf::FormOwner::Session(session);
     let token = owner.token(&place.edge, place.edge.store.clock().now());
     let answer = post(&mut browser, &token).await;
-    let back = place.idp.let_in(&leads_to(&answer), &person("u-1", ADA));
+    let back = place.idp.let_in(&answer.leads_to(), &person("u-1", ADA));
     place.write(move |write| write.node_end(session, DeathCause::LoggedOut));
     browser
         .get(&back)

@@ -58,6 +58,23 @@ async fn a_session_that_ended_upstream_ends_here_once() {
     assert_eq!(place.living_sessions(ada), 2);
 }
 
+/// An ID token need not name the session; any of them may be the one that ended.
+#[actix_web::test]
+async fn a_session_that_upstream_did_not_name_ends_with_any_of_its_person() {
+    let (place, ada) = with_sessions().await;
+    let unnamed = person("u-1", ADA);
+    let mut browser = place.browser();
+    browser
+        .come_back_as(&place, &unnamed)
+        .await
+        .expect_sign_in("/app");
+    assert_eq!(place.living_sessions(ada), 4);
+    let token = place.idp.logout_token(&json!({"sub": "u-1", "sid": "s-9"}));
+    assert_eq!(post(&place, &token).await.status, 200);
+    assert_eq!(place.living_sessions(ada), 3);
+    assert_eq!(place.audited("upstream.logout_received"), ["session 1 idp"]);
+}
+
 #[actix_web::test]
 async fn a_person_who_is_signed_out_upstream_loses_every_session_of_the_link() {
     let (place, ada) = with_sessions().await;

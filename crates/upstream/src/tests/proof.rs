@@ -324,6 +324,8 @@ async fn mails_are_limited_for_each_account() {
     }
     let answer = browser.post("/upstream/proof", &with_token).await;
     assert_eq!(answer.status, 429, "{answer:?}");
+    let wait: i64 = answer.header("retry-after").parse().expect("seconds");
+    assert!((1..=3_600).contains(&wait), "{answer:?}");
     assert!(answer.body.contains("proof-mail"), "{answer:?}");
     assert_eq!(mails(&place).len(), 3);
 }

@@ -2,9 +2,12 @@
 
 use curfew_policy::linking::EmailFact;
 use curfew_policy::upstream::{LegacyLinks, SignUps};
-use curfew_protocol::{DEFAULT_TENANT, UpstreamLoginId};
-use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
+use curfew_protocol::{
+    DEFAULT_TENANT, MailedLinkId, ParsedToken, TokenKind, UpstreamLoginId, UserId,
+};
+use curfew_store::audit::{AuthenticatedBy, Origin};
 use curfew_store::link_proofs::ProvedIdentity;
+use curfew_store::mailed_links::LinkKind;
 use curfew_store::upstream_logins::Purpose;
 
 use super::support::{Backend, Place, on_both_backends};
@@ -47,6 +50,12 @@ fn arriving(place: &Place, subject: &str, email: &str) -> Linking {
         origin: Origin::default(),
         notice: None,
     }
+}
+
+fn invitation(place: &Place, user: UserId) -> MailedLinkId {
+    let link = super::invitation::invite(place, user, LinkKind::Invitation);
+    let parsed = ParsedToken::parse(TokenKind::MailedLink, &link).expect("a link");
+    MailedLinkId::from_bytes(parsed.selector)
 }
 
 async fn both(place: &Place, one: Linking, other: Linking) -> [Result<Outcome, Refusal>; 2] {
@@ -123,6 +132,24 @@ on_both_backends! {
         }
     }
 
+    /// The first to be accepted moves the epoch that the others hang on, also for whoever waits for the account meanwhile.
+    async fn race_of_two_invitations_of_one_account_one_is_accepted(backend) {
+        let place = Place::made(backend, |policy| policy.sign_ups = SignUps::Invite, |_| {});
+        for trial in 0..FEWER_TRIALS {
+            let email = format!("u{trial}@harbour.example");
+            let user = place.add_user(&format!("u{trial}"), &email);
+            let invited = ["a", "b"].map(|name| {
+                let link = invitation(&place, user);
+                let arriving = arriving(&place, &format!("{trial}-{name}"), &email);
+                Linking { purpose: Purpose::Invitation(link), ..arriving }
+            });
+            let [one, other] = invited;
+            let ended = both(&place, one, other).await;
+            assert_eq!((winners(&ended), losers(&ended, Refusal::InvitationInvalid)), (1, 1), "{ended:?}");
+            assert_eq!((place.links(user).len(), place.living_sessions(user)), (1, 1));
+        }
+    }
+
     async fn race_a15_a_login_against_the_deletion_of_its_user_leaves_nothing_alive(backend) {
         use curfew_policy::status::UserStatus;
         let place = Place::made(backend, |_| {}, |_| {});
@@ -159,9 +186,9 @@ on_both_backends! {
             let identity = arriving(&place, subject, "ada@harbour.example").arrived.identity;
             let (provider, legacy) = (place.provider(), Some(link.id));
             let bound = place.write(move |write| {
-                let entry = AuditEntry::new(AuditEvent::IdentityLinked, AuthenticatedBy::Nobody, Origin::default());
-                let binding = Binding { provider: &provider, user, identity: &identity, legacy };
-                binding.run(write, &entry)
+                let (by, origin) = (AuthenticatedBy::Nobody, &Origin::default());
+                let binding = Binding { provider: &provider, user, identity: &identity, by, origin };
+                binding.run(write, legacy)
             });
             match bound {
                 Ok(bound) => assert!(good && bound == link),

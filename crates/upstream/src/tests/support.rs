@@ -535,6 +535,14 @@ impl Answer {
         assert!(self.starts_session(), "{self:?}");
     }
 
+    /// Where the page leads that stands between a form and the provider.
+    pub(super) fn leads_to(&self) -> String {
+        let link = self.body.split_once("rel=\"external\" href=\"");
+        let link = link.unwrap_or_else(|| panic!("a link: {self:?}")).1;
+        let link = link.split('"').next().unwrap_or("");
+        link.replace("&#x2f;", "/").replace("&amp;", "&")
+    }
+
     pub(super) fn starts_session(&self) -> bool {
         self.cookies
             .iter()

@@ -174,15 +174,16 @@ async fn b41_the_response_is_of_the_provider_that_was_asked() {
 async fn b18_a_document_of_another_issuer_is_refused_and_not_kept() {
     let idp = Idp::start();
     let own = idp.server.url.clone();
-    for other in [
-        format!("{own}/"),
-        own.replace("127.0.0.1", "localhost"),
-        own.replace("http://", "HTTP://"),
-        format!("{own}/%61"),
+    for (other, is_issuer) in [
+        (format!("{own}/"), true),
+        (own.replace("127.0.0.1", "localhost"), true),
+        (own.replace("http://", "HTTP://"), false),
+        (format!("{own}/%61"), true),
     ] {
         idp.change(|answers| answers.metadata["issuer"] = json!(other));
         let failure = idp.identify().await.unwrap_err();
-        assert!(is_invalid(&failure), "{other}");
+        assert_eq!(is_invalid(&failure), is_issuer, "{other}");
+        assert_eq!(is_unavailable(&failure), !is_issuer, "{other}");
     }
     idp.change(|answers| answers.metadata["issuer"] = json!(own));
     assert!(idp.identify().await.is_ok());
@@ -238,7 +239,7 @@ async fn b52_an_endpoint_at_an_address_that_is_set_aside_is_not_called() {
     }
     // Clear text is no endpoint at all.
     idp.change(|answers| answers.metadata["jwks_uri"] = json!("http://idp.example/jwks"));
-    assert!(is_invalid(&idp.identify().await.unwrap_err()));
+    assert!(is_unavailable(&idp.identify().await.unwrap_err()));
 }
 
 #[actix_web::test]
@@ -273,7 +274,7 @@ async fn b53_a_refused_code_is_the_browsers_affair_and_an_unavailable_provider_i
 async fn a_provider_without_its_documents_is_unavailable() {
     let gone = Idp::start();
     gone.change(|answers| answers.metadata = Value::Null);
-    assert!(is_invalid(&gone.identify().await.unwrap_err()));
+    assert!(is_unavailable(&gone.identify().await.unwrap_err()));
     let mut nowhere = Idp::start();
     nowhere.provider.issuer = format!("{}/elsewhere", nowhere.server.url);
     let failure = nowhere.identify().await.unwrap_err();

@@ -1,0 +1,80 @@
+//! `POST /upstream/{provider}/invitation`: somebody accepts an invitation with an identity instead of a password.
+//!
+//! 1. The form is one of ours, made for this browser: no other site sends a person's identity to an account that is somebody else's.
+//! 2. The start is counted for the address; the provider is active.
+//! 3. The invitation is good at this moment; when the person is back it is judged again.
+//! 4. The browser leaves as for a sign-in ([`departure`](crate::departure)), with the invitation as its purpose.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use curfew_http::answer::see_other;
+use curfew_http::mailed_link::good_invitation;
+use curfew_http::problem::PageContext;
+use curfew_http::visit::{Expired, check_form, posted};
+use curfew_http::{Edge, csrf};
+use curfew_protocol::{MailedLinkId, ParsedToken, TokenKind};
+use curfew_store::StoreError;
+use curfew_store::upstream_logins::Purpose;
+
+use crate::client::UpstreamClient;
+use crate::departure::{Departure, spend};
+use crate::gate;
+use crate::refusal::{Back, Refusal};
+use crate::stop::{Stop, pages};
+
+pub(crate) async fn post(
+    request: HttpRequest,
+    edge: Data<Edge>,
+    client: Data<UpstreamClient>,
+    payload: Payload,
+) -> HttpResponse {
+    pages(&request, &edge, async |at: PageContext<'_>| {
+        accept(at, &client, payload).await
+    })
+    .await
+}
+
+async fn accept(
+    at: PageContext<'_>,
+    client: &UpstreamClient,
+    payload: Payload,
+) -> Result<HttpResponse, Stop> {
+    let provider = gate::named(&at).await?;
+    let body = posted(&at, payload).await?;
+    let form = body.parse(&[])?;
+    let refused = |refusal: Refusal| Stop::page(refusal.page(&at, &provider, Back::SignIn));
+    let fresh = check_form(&at, &csrf::browser(at.edge, at.realm, at.request).0, &form)?;
+    let presented = form.get("link").unwrap_or("");
+    let presented = ParsedToken::parse(TokenKind::MailedLink, presented);
+    let presented = presented.map_err(|_| refused(Refusal::InvitationInvalid))?;
+    if let Err(Expired) = fresh {
+        let again = format!("/login/password?link={}", form.get("link").unwrap_or(""));
+        return Ok(see_other(&at.realm.path(&again)));
+    }
+    spend(&at).await?;
+    if !gate::is_active(&provider) {
+        return Err(refused(Refusal::ProviderDisabled));
+    }
+    let Some(invitation) = good(&at, presented).await? else {
+        return Err(refused(Refusal::InvitationInvalid));
+    };
+    let departure = Departure {
+        at,
+        client,
+        provider: &provider,
+        purpose: Purpose::Invitation(invitation),
+        reauthenticate: false,
+        return_to: at.realm.path("/account"),
+        audit: None,
+    };
+    departure.begin_by_page().await
+}
+
+async fn good(
+    at: &PageContext<'_>,
+    presented: ParsedToken,
+) -> Result<Option<MailedLinkId>, StoreError> {
+    let (tenant, store) = (at.realm.tenant_id, &at.edge.store);
+    let found = store.read(move |read| good_invitation(read, tenant, &presented));
+    Ok(found.await?.map(|(link, _)| link.id))
+}
