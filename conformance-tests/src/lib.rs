@@ -23,7 +23,6 @@ pub mod upstream;
 pub mod wire;
 
 mod account;
-mod arrival;
 mod browser;
 mod cluster;
 mod device;
@@ -32,7 +31,6 @@ mod server;
 mod smtp;
 mod world;
 
-pub use arrival::Remains;
 pub use browser::{AuthorizationRequest, Browser};
 pub use cluster::Cluster;
 pub use device::{DEVICE_GRANT, Device};

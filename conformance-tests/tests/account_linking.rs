@@ -94,17 +94,6 @@ fn undo_of(mail: &Mail) -> String {
         .to_owned()
 }
 
-/// The id of the living link of `name` at the provider `slug`.
-#[track_caller]
-fn link_of(world: &World, name: &str, slug: &str) -> String {
-    let links = world.links_of(name);
-    let own = links
-        .iter()
-        .find(|link| link["provider"] == slug && link["status"] == "active");
-    let own = own.unwrap_or_else(|| panic!("no link at {slug} in {links:?}"));
-    own["id"].as_str().expect("an id").to_owned()
-}
-
 #[track_caller]
 fn assert_unlinked(answer: &Response) {
     assert_eq!(
@@ -125,13 +114,13 @@ fn offers_to_unlink(page: &str, link: &str) -> bool {
 /// It is the only way in: nothing changes, and the page says what to do.
 #[track_caller]
 fn assert_stays(world: &World, browser: &mut Browser, link: &str) {
-    let before = world.held();
+    let before = world.remains();
     let answer = browser.unlink_identity(link).expect(409);
     let page = html::unescape(&answer.text());
     let told = "Nothing was unlinked: it is the only way into your account. Set a password first, or link another.";
     assert!(page.contains(told), "{answer:?}");
     assert!(!offers_to_unlink(&page, link), "{page}");
-    assert_eq!(world.held(), before);
+    assert_eq!(world.remains(), before);
     assert!(browser.is_signed_in());
 }
 
@@ -196,7 +185,7 @@ on_both_backends! {
         place.linked();
         let through = world.family(tv, world.let_in(work, "s-ada"));
         let mut by_password = world.family(tv, world.signed_in("ada"));
-        let link = link_of(world, "ada", "work");
+        let link = world.link_id("ada", "work");
         world.advance(300);
         let mut asking = by_password.browser.clone();
         assert_eq!(asking.unlink_identity(&link).location(), Some(STALE));
@@ -235,7 +224,7 @@ on_both_backends! {
         let undo = place.linked();
         let mut through = world.family(tv, world.let_in(work, "s-ada"));
         let mut by_password = world.family(tv, world.signed_in("ada"));
-        let before = world.held();
+        let before = world.remains();
         let mut reader = world.browser();
         // Mail programs look at links by themselves.
         for _ in 0..2 {
@@ -246,7 +235,7 @@ on_both_backends! {
         for csrf in ["", "x"] {
             reader.post("/account/undo", &[("csrf", csrf), ("link", &link)]).expect(403);
         }
-        assert_eq!(world.held(), before, "who looks changes nothing");
+        assert_eq!(world.remains(), before, "who looks changes nothing");
         through.assert_alive(world);
 
         let page = reader.get(&undo).expect(200);
@@ -269,7 +258,7 @@ on_both_backends! {
         let place = Place::of(backend, &["--sign-ups", "on"]);
         let Place { world, work, tv, .. } = &place;
         let mut bob = world.family(tv, world.let_in(work, "s-bob"));
-        let link = link_of(world, "bob", "work");
+        let link = world.link_id("bob", "work");
         let page = bob.browser.get("/account/identities").expect(200).text();
         assert!(!offers_to_unlink(&page, &link), "{page}");
         assert_stays(world, &mut bob.browser, &link);
@@ -293,7 +282,7 @@ on_both_backends! {
         let mut bob = world.let_in(work, "s-bob");
         link(&mut bob, &home, "h-bob").expect(303);
         assert_eq!(place.links(), [["h-bob", "bob"], ["s-bob", "bob"]]);
-        let (at_work, at_home) = (link_of(world, "bob", "work"), link_of(world, "bob", "home"));
+        let (at_work, at_home) = (world.link_id("bob", "work"), world.link_id("bob", "home"));
         // One at a provider that lets nobody in is no way in.
         world.run(&["upstream", "disable", "home"], "");
         assert_stays(world, &mut bob, &at_work);

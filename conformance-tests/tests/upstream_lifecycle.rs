@@ -109,18 +109,6 @@ impl Place {
     }
 }
 
-/// The only living link of `name`.
-#[track_caller]
-fn link_of(world: &World, name: &str) -> String {
-    let links = world.links_of(name);
-    let living: Vec<_> = links
-        .iter()
-        .filter(|link| link["status"] == "active")
-        .collect();
-    assert_eq!(living.len(), 1, "{links:?}");
-    living[0]["id"].as_str().expect("an id").to_owned()
-}
-
 on_both_backends! {
     fn b43_what_was_born_through_a_provider_is_dead_when_it_is_disabled(backend) {
         Place::of(backend).ends(&[&["upstream", "disable", "work"]], &[]);
@@ -149,14 +137,15 @@ on_both_backends! {
         let dead = Family::through(&world, &work, "s-bob");
         let mut other = Family::through(&world, &work, "s-carol");
         let bob = world.query("SELECT username FROM users WHERE email_key = 'bob@work.example.test'");
-        let link = link_of(&world, &bob);
+        assert_eq!(world.shown_links(&bob).len(), 1);
+        let link = world.link_id(&bob, "work");
         world.run(&["user", "unlink", &bob, &link], "");
         dead.assert_dead(&world);
         other.assert_alive(&world);
         // The way in is gone as well: the identity is a stranger's now, whose address chooses nobody (B36).
         let mut browser = world.browser();
         let answer = browser.sign_in_upstream(&work, "s-bob");
-        browser.assert_turned_away(answer, 403, "identity_already_bound");
+        browser.assert_refused(&answer, 403, "identity_already_bound");
         world.run(&["doctor", "--invariants"], "");
     }
 
@@ -193,10 +182,10 @@ on_both_backends! {
             }
             let before = world.remains();
             let answer = browser.come_back(&back);
-            browser.assert_turned_away(answer, 403, "provider_disabled");
+            browser.assert_refused(&answer, 403, "provider_disabled");
             // The state is used up although it was refused (B44).
             let answer = browser.come_back(&back);
-            browser.assert_turned_away(answer, 400, "upstream_state_invalid");
+            browser.assert_refused(&answer, 400, "upstream_state_invalid");
             assert_eq!(world.remains(), before);
         }
         world.run(&["upstream", "enable", "work"], "");
@@ -214,7 +203,7 @@ on_both_backends! {
         dead.assert_dead(&world);
         let mut browser = world.browser();
         let answer = browser.sign_in_upstream(&work, "s-bob");
-        browser.assert_turned_away(answer, 403, "account_suspended");
+        browser.assert_refused(&answer, 403, "account_suspended");
         world.run(&["user", "unsuspend", &bob], "");
         let dead = Family::through(&world, &work, "s-bob");
         world.run(&["user", "delete", &bob], "");
@@ -222,7 +211,7 @@ on_both_backends! {
         let mut browser = world.browser();
         let before = world.remains();
         let answer = browser.sign_in_upstream(&work, "s-bob");
-        browser.assert_turned_away(answer, 403, "account_deleted");
+        browser.assert_refused(&answer, 403, "account_deleted");
         assert_eq!(world.remains(), before);
     }
 }
