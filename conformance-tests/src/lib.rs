@@ -22,18 +22,19 @@ pub mod stub;
 pub mod upstream;
 pub mod wire;
 
-mod arrival;
+mod account;
 mod browser;
 mod cluster;
 mod device;
+mod family;
 mod server;
 mod smtp;
 mod world;
 
-pub use arrival::Remains;
 pub use browser::{AuthorizationRequest, Browser};
 pub use cluster::Cluster;
 pub use device::{DEVICE_GRANT, Device};
+pub use family::{Family, OWN_TOKEN};
 pub use server::{Backend, Curfew, Setup, binary, repository};
 pub use smtp::{Mail, MailServer};
 pub use wire::{Connection, Http, Request, Response};

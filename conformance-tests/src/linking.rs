@@ -1,4 +1,5 @@
-//! What becomes of people who come from upstream: who they are here, what is stored about them, and refusals that leave nothing behind.
+//! What becomes of people who come from upstream: let in, asked for a proof or refused, who they are here, and what is stored about them.
+//! A refusal leaves nothing behind.
 
 use std::fs;
 use std::sync::Mutex;
@@ -7,21 +8,34 @@ use std::thread;
 use std::time::Duration;
 
 use demo_provider::{Hooks, Person, Running};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::html;
-use crate::server::{Backend, Setup};
+use crate::server::{Backend, Curfew, Setup};
 use crate::smtp::MailServer;
 use crate::upstream::Upstream;
 use crate::wire::Response;
 use crate::world::World;
 
 /// Words of our inside that no page may say.
-const INSIDES: [&str; 6] = ["constraint", "column", "sql", "links", "diesel", "panicked"];
+const INSIDES: [&str; 7] = [
+    "constraint",
+    "column",
+    "sql",
+    "postgres",
+    "links",
+    "diesel",
+    "panicked",
+];
 
 /// A mail, or an answer, comes within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What nobody who is turned away may change: the rows of users and links, byte for byte, and the number of sessions and of all else that
+/// is approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remains(String);
 
 /// The address of somebody in the tests.
 pub fn address(name: &str) -> String {
@@ -58,16 +72,12 @@ impl World {
             .to_owned()
     }
 
-    /// `curfew import users` of one person with a link to the provider, without a subject.
+    /// Imports one person with a link to the provider, without a subject.
     #[track_caller]
     pub fn import_legacy(&self, name: &str, provider: &str) {
-        let file = self.folder().join("legacy.csv");
-        let text = format!(
-            "username,email,provider\n{name},{},{provider}\n",
-            address(name)
-        );
-        fs::write(&file, text).expect("a file");
-        self.run(&["import", "users", &file.display().to_string()], "");
+        let links = json!([{ "provider": provider }]);
+        let person = json!({ "username": name, "email": address(name), "links": links });
+        self.import_people(&json!([person]));
     }
 
     /// `curfew user link`
@@ -102,25 +112,41 @@ impl World {
         rows.collect()
     }
 
-    /// All that a refusal must leave as it was: the rows of users and links, byte for byte, and the number of sessions.
+    /// The links of a user, ended ones as well, as `user show` lists them.
     #[track_caller]
-    pub fn held(&self) -> String {
+    pub fn shown_links(&self, name: &str) -> Vec<Value> {
+        let shown = self.cli(&["user", "show", name]);
+        shown["links"].as_array().expect("links").clone()
+    }
+
+    /// The id of the only active link of a user at the provider `slug`.
+    #[track_caller]
+    pub fn link_id(&self, name: &str, slug: &str) -> String {
+        let mut links = self.shown_links(name);
+        links.retain(|link| link["provider"] == slug && link["status"] == "active");
+        assert_eq!(links.len(), 1, "{links:?}");
+        links[0]["id"].as_str().expect("an id").to_owned()
+    }
+
+    #[track_caller]
+    pub fn remains(&self) -> Remains {
         let statements = [
             "SELECT * FROM users ORDER BY id",
             "SELECT * FROM links ORDER BY id",
             "SELECT count(*) FROM sessions",
+            "SELECT count(*) FROM nodes",
         ];
-        self.try_queries(&statements).expect("an answer")
+        Remains(self.try_queries(&statements).expect("an answer"))
     }
 
     /// Somebody comes through the provider and is signed in; returns their browser.
     #[track_caller]
     pub fn let_in<P>(&self, upstream: &Upstream<P>, person: &str) -> Browser {
         let mut browser = self.browser();
-        let answer = browser.sign_in_upstream(upstream, person).expect(303);
+        let answer = browser.sign_in_upstream(upstream, person);
+        browser.assert_let_in(&answer);
         let account = format!("{}/account", upstream.tenant_path);
         assert_eq!(answer.location(), Some(account.as_str()), "{answer:?}");
-        assert!(browser.session().is_some(), "{answer:?}");
         browser
     }
 
@@ -132,26 +158,25 @@ impl World {
         person: &str,
         (status, code): (u16, &str),
     ) -> Response {
-        let before = self.held();
+        let before = self.remains();
         let mut browser = self.browser();
         let answer = browser.sign_in_upstream(upstream, person);
         browser.assert_refused(&answer, status, code);
-        assert_eq!(self.held(), before, "{answer:?}");
+        assert_eq!(self.remains(), before, "{answer:?}");
         answer
     }
 
     /// Somebody comes through the provider and is asked for a proof; nothing is bound and nobody is signed in.
     #[track_caller]
     pub fn asked_for_proof<P>(&self, upstream: &Upstream<P>, person: &str) -> (Browser, Response) {
-        let before = self.held();
+        let before = self.remains();
         let mut browser = self.browser();
-        let answer = browser.sign_in_upstream(upstream, person).expect(403);
-        assert!(
-            html::by_id(&answer.text(), "proof-sign-in").is_some(),
-            "{answer:?}"
-        );
+        let answer = browser.sign_in_upstream(upstream, person);
+        assert_eq!(answer.status, 403, "{answer:?}");
+        let page = answer.text();
+        assert!(html::by_id(&page, "proof-sign-in").is_some(), "{answer:?}");
         assert!(browser.session().is_none(), "{answer:?}");
-        assert_eq!(self.held(), before, "{answer:?}");
+        assert_eq!(self.remains(), before, "{answer:?}");
         (browser, answer)
     }
 
@@ -197,11 +222,21 @@ impl World {
     }
 }
 
-impl Browser {
-    /// The answer is a page that refuses by this code, says nothing of our inside, and signs nobody in.
+impl Curfew {
+    /// Imports people, described in JSON; every row must be taken.
     #[track_caller]
-    pub fn assert_refused(&self, answer: &Response, status: u16, code: &str) {
-        assert_eq!(answer.status, status, "{answer:?}");
+    pub fn import_people(&self, people: &Value) {
+        let file = self.folder().join("people.json");
+        fs::write(&file, people.to_string()).expect("a file");
+        self.run(&["import", "users", &file.display().to_string()], "");
+    }
+}
+
+impl Response {
+    /// A page that refuses by this code, and says nothing of our inside.
+    #[track_caller]
+    pub fn expect_refused(self, status: u16, code: &str) -> Self {
+        let answer = self.expect(status);
         let page = answer.text();
         let shown = format!("<code>{code}</code>");
         assert!(page.contains(&shown), "{code}: {answer:?}");
@@ -211,13 +246,25 @@ impl Browser {
         for word in INSIDES {
             assert!(!page.contains(word), "{word}: {answer:?}");
         }
-        assert!(
-            !page
-                .split(|c: char| !c.is_alphanumeric())
-                .any(|word| word == "table"),
-            "{answer:?}"
-        );
-        assert!(self.session().is_none(), "{answer:?}");
+        let mut words = page.split(|c: char| !c.is_alphanumeric());
+        assert!(!words.any(|word| word == "table"), "{answer:?}");
+        answer
+    }
+}
+
+impl Browser {
+    /// The callback let the person in.
+    #[track_caller]
+    pub fn assert_let_in(&self, answer: &Response) {
+        assert_eq!(answer.status, 303, "{answer:?}");
+        assert!(self.session().is_some(), "no session: {answer:?}");
+    }
+
+    /// The answer refuses by this code, and nobody is signed in.
+    #[track_caller]
+    pub fn assert_refused(&self, answer: &Response, status: u16, code: &str) {
+        let answer = answer.clone().expect_refused(status, code);
+        assert_eq!(self.session(), None, "a session for {code}: {answer:?}");
     }
 
     /// Who is signed in, by the account page.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use conformance_tests::linking::person;
 use conformance_tests::{
-    AuthorizationRequest, Backend, Browser, Mail, MailServer, Response, Setup, Tokens, World, html,
-    on_both_backends,
+    AuthorizationRequest, Backend, Browser, Mail, MailServer, OWN_TOKEN, Response, Setup, Tokens,
+    World, html, on_both_backends,
 };
 
 const NEW: &str = "ada@elsewhere.test";
@@ -202,5 +203,51 @@ on_both_backends! {
         let only = browser.obtain_code(&request(&world, &client, "look"));
         let only = Tokens::of(&world.redeem(&client, &only));
         world.refresh(&client, only.refresh()).expect(200);
+    }
+
+    /// The flag is the provider's, and is read when somebody signs up; the operator's word ends it for that one account.
+    fn e10_who_signs_up_at_a_provider_set_to_quarantine_only_reads_until_the_operator_says_otherwise(backend) {
+        let world = World::upstream(backend);
+        world.run(&["scope", "add", "look", "--description", "Look at your notes", "--resource", "api", "--read-only", "--personal"], "");
+        let tv = world.add_device();
+        let options = [
+            "--grant", "authorization_code", "--grant", "refresh_token", "--grant", "device_code", "--consent", "implicit",
+            "--scope", "look", "--scope", "notes", "--scope", "curfew:account:read", "--scope", "curfew:account:write",
+        ];
+        let client = world.add_client("both", "https://app.example.test/cb", &options);
+        let people = vec![person("s-grace", "grace"), person("s-heidi", "heidi")];
+        let work = world.openid("work", people, &["--sign-ups", "on", "--quarantine"]);
+        let mut grace = world.let_in(&work, "s-grace");
+        assert!(grace.get("/account").expect(200).text().contains("quarantine-"), "the page says so");
+        let everything = "curfew:account:read curfew:account:write look notes";
+        let code = grace.obtain_code(&request(&world, &client, everything));
+        let narrow = Tokens::of(&world.redeem(&client, &code));
+        assert_eq!(world.introspect(&narrow.access)["scope"], "look");
+        let refused = grace.authorize(&request(&world, &client, "notes"));
+        assert_eq!(refused.location_parameter("error").as_deref(), Some("access_denied"));
+        let device = world.http().start_device(&tv, &[]);
+        assert_eq!(grace.type_code("", &device.user_code, "grace").status, 403);
+        grace.make_token(&OWN_TOKEN).expect(400);
+        let own = grace.made_token(&[("name", "to read"), ("scope", "look")]);
+        assert_eq!(world.introspect(&own)["scope"], "look");
+        // The way in that made the account proves nothing a second time, and the provider's setting is no longer asked.
+        world.run(&["upstream", "change", "work", "--quarantine", "false"], "");
+        let mut grace = world.let_in(&work, "s-grace");
+        assert_eq!(scope(&world, &mut grace, &client, "look notes"), "look");
+        let mut heidi = world.let_in(&work, "s-heidi");
+        assert_eq!(scope(&world, &mut heidi, &client, "look notes"), "look notes");
+        assert!(world.audited("quarantine.lifted").is_empty());
+
+        world.run(&["user", "lift-quarantine", "grace"], "");
+        assert_eq!(scope(&world, &mut grace, &client, everything), everything);
+        world.family(&tv, grace).assert_alive(&world);
+        let refreshed = world.refresh(&client, narrow.refresh()).expect(200);
+        assert_eq!(refreshed.member("scope"), "curfew:account:read look", "what was allowed stays as narrow");
+        let rows = world.audited("quarantine.lifted");
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let id = world.cli(&["user", "show", "grace"])["id"].clone();
+        assert_eq!((&rows[0]["user_id"], &rows[0]["outcome"]), (&id, &"succeeded".into()), "{rows:?}");
+        assert!(!world.try_cli(&["user", "lift-quarantine", "grace"], "").status.success());
+        assert_eq!(world.audited("quarantine.lifted").len(), 1);
     }
 }

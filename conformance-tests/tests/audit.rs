@@ -483,7 +483,9 @@ fn registered_paths() -> BTreeSet<String> {
         let text = std::fs::read_to_string(&file).expect("a file");
         let production = text.split("#[cfg(test)]\nmod tests {").next();
         let production = production.unwrap_or_default();
-        let is_test = file.components().any(|part| part.as_os_str() == "tests");
+        // Wherever the project lies.
+        let inside = file.strip_prefix(repository()).expect("inside");
+        let is_test = inside.components().any(|part| part.as_os_str() == "tests");
         // The demo's client page and the ceiling of the benchmark are servers of their own.
         let own_server = ["demo/page.rs", "bench.rs"]
             .iter()

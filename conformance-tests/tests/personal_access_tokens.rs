@@ -9,24 +9,6 @@ fn world(setup: Setup) -> World {
     world
 }
 
-fn make(browser: &mut Browser, fields: &[(&str, &str)]) -> Response {
-    let page = browser.get("/account/tokens/new").expect(200).text();
-    let csrf = html::input(&page, "csrf").expect("a form token");
-    browser.post(
-        "/account/tokens/new",
-        &[fields, &[("csrf", csrf.as_str())]].concat(),
-    )
-}
-
-/// Makes a token and reads it off the page.
-fn made(browser: &mut Browser, fields: &[(&str, &str)]) -> String {
-    let answer = make(browser, fields).expect(303);
-    assert_eq!(answer.location(), Some("/account/tokens/made"));
-    let page = browser.get("/account/tokens/made").expect(200).text();
-    let secret = page.split("id=\"pat-secret\">").nth(1).expect("the token");
-    secret.split('<').next().expect("its end").to_owned()
-}
-
 fn ids(page: &Response, prefix: &str) -> Vec<String> {
     let tags = html::tags(&page.text());
     let ids = tags.iter().filter_map(|tag| tag.get("id"));
@@ -46,7 +28,7 @@ on_both_backends! {
     fn s7662_a_personal_token_is_introspected_without_a_client(backend) {
         let world = world(Setup::new(backend));
         let mut browser = world.signed_in("ada");
-        let token = made(&mut browser, &NOTES);
+        let token = browser.made_token(&NOTES);
         assert!(token.starts_with("cfpt_"), "{token}");
         let answer = world.introspect(&token);
         assert_eq!((&answer["active"], &answer["scope"]), (&true.into(), &"notes".into()), "{answer}");
@@ -66,7 +48,7 @@ on_both_backends! {
     fn c37_its_owner_lists_it_without_the_secret_and_ends_it_once(backend) {
         let world = world(Setup::new(backend));
         let mut browser = world.signed_in("ada");
-        let token = made(&mut browser, &NOTES);
+        let token = browser.made_token(&NOTES);
         let reload = browser.get("/account/tokens/made").expect(303);
         assert_eq!(reload.location(), Some("/account/tokens"), "shown once");
         let page = browser.get("/account/tokens").expect(200);
@@ -88,7 +70,7 @@ on_both_backends! {
     fn c04_it_outlives_the_session_that_made_it_but_not_the_tenants_maximum(backend) {
         let world = world(Setup::new(backend).time_travel());
         let mut browser = world.signed_in("ada");
-        let token = made(&mut browser, &[NOTES[0], NOTES[1], ("lifetime", "86400")]);
+        let token = browser.made_token(&[NOTES[0], NOTES[1], ("lifetime", "86400")]);
         browser.sign_out();
         world.assert_alive(&token);
         world.advance(86_399);
@@ -96,11 +78,11 @@ on_both_backends! {
         world.advance(1);
         world.assert_dead(&token);
         let mut browser = world.signed_in("ada");
-        let long = made(&mut browser, &NOTES);
+        let long = browser.made_token(&NOTES);
         world.run(&["tenant", "change", "default", "--max-personal-access-token", "3600"], "");
         world.assert_alive(&long);
         let mut refused = world.signed_in("ada");
-        let answer = make(&mut refused, &[NOTES[0], NOTES[1], ("lifetime", "3601")]).expect(400);
+        let answer = refused.make_token(&[NOTES[0], NOTES[1], ("lifetime", "3601")]).expect(400);
         assert!(answer.text().contains("one hour"), "c02: the longest is told: {answer:?}");
         world.advance(3_600);
         world.assert_dead(&long);
@@ -108,7 +90,7 @@ on_both_backends! {
 
     fn s7009_no_client_ends_a_persons_token_and_the_refusal_is_written_down(backend) {
         let world = world(Setup::new(backend));
-        let token = made(&mut world.signed_in("ada"), &NOTES);
+        let token = world.signed_in("ada").made_token(&NOTES);
         for client in [&world.app, &world.web] {
             world.revoke(client, &token).expect(200);
             world.assert_alive(&token);
@@ -123,7 +105,7 @@ on_both_backends! {
     fn e14_a_token_that_was_used_shows_when(backend) {
         let world = world(Setup::new(backend));
         let mut browser = world.signed_in("ada");
-        let token = made(&mut browser, &NOTES);
+        let token = browser.made_token(&NOTES);
         world.assert_alive(&token);
         let page = browser.get("/account/tokens").expect(200).text();
         assert!(page.contains("Last used"), "{page}");
@@ -131,12 +113,12 @@ on_both_backends! {
 
     fn everything_that_ends_a_person_ends_their_tokens(backend) {
         let world = world(Setup::new(backend));
-        let token = made(&mut world.signed_in("ada"), &NOTES);
+        let token = world.signed_in("ada").made_token(&NOTES);
         world.run(&["user", "suspend", "ada"], "");
         world.assert_dead(&token);
         world.run(&["user", "unsuspend", "ada"], "");
         world.assert_dead(&token);
-        let token = made(&mut world.signed_in("ada"), &NOTES);
+        let token = world.signed_in("ada").made_token(&NOTES);
         world.run(&["resource", "disable", "api"], "");
         world.run(&["resource", "enable", "api"], "");
         world.assert_dead(&token);
@@ -149,7 +131,7 @@ fn a_scope_that_is_not_personal_is_not_offered() {
     let mut browser = world.signed_in("ada");
     let page = browser.get("/account/tokens/new").expect(200).text();
     assert!(!page.contains("value=\"notes\""), "{page}");
-    let refused = make(&mut browser, &NOTES).expect(400);
+    let refused = browser.make_token(&NOTES).expect(400);
     assert!(
         refused.text().contains("Choose from the list"),
         "{refused:?}"

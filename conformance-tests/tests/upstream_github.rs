@@ -6,7 +6,7 @@ use std::time::Duration;
 use conformance_tests::github::{Address, GitHub, Member};
 use conformance_tests::stub::Reply;
 use conformance_tests::upstream::{CLIENT_ID, Registration, Upstream};
-use conformance_tests::{Backend, Browser, Response, Setup, World, on_both_backends};
+use conformance_tests::{Backend, Setup, World, on_both_backends};
 use demo_provider::Answer;
 use serde_json::{Value, json};
 
@@ -21,29 +21,12 @@ fn world(backend: Backend) -> World {
     )
 }
 
-/// A new browser, and what the callback answered to it.
-#[track_caller]
-fn comes(world: &World, hub: &Upstream<GitHub>, login: &str) -> (Browser, Response) {
-    let mut browser = world.browser();
-    let answer = browser.sign_in_upstream(hub, login);
-    (browser, answer)
-}
-
-/// Lets `login` in; the answer is who that is here.
+/// Lets `login` in; the answer is who that is here, by the tokens that they get.
 #[track_caller]
 fn let_in(world: &World, hub: &Upstream<GitHub>, login: &str) -> String {
-    let (mut browser, answer) = comes(world, hub, login);
-    browser.assert_let_in(&answer);
-    world.who(&mut browser)
-}
-
-/// Turns `login` away, and leaves everything as it was.
-#[track_caller]
-fn turned_away(world: &World, hub: &Upstream<GitHub>, login: &str, (status, code): (u16, &str)) {
-    let before = world.remains();
-    let (browser, answer) = comes(world, hub, login);
-    browser.assert_turned_away(answer, status, code);
-    assert_eq!(world.remains(), before, "{code}");
+    let tokens = world.tokens(&mut world.let_in(hub, login), &world.web);
+    let told = world.introspect(&tokens.access);
+    told["sub"].as_str().expect("a subject").to_owned()
 }
 
 fn address(email: &str, primary: bool, verified: bool) -> Address {
@@ -57,7 +40,7 @@ fn address(email: &str, primary: bool, verified: bool) -> Address {
 /// What the only link of `name` is bound to.
 #[track_caller]
 fn bound_to(world: &World, name: &str) -> Value {
-    let links = world.links_of(name);
+    let links = world.shown_links(name);
     assert_eq!(links.len(), 1, "{links:?}");
     links[0]["subject"].clone()
 }
@@ -103,7 +86,7 @@ fn blocked_by_existing_link(backend: Backend, sign_ups: &str) {
     ];
     let hub = world.github("hub", members, &["--sign-ups", sign_ups]);
     let vic = let_in(&world, &hub, "vic");
-    turned_away(&world, &hub, "mallory", (403, "identity_already_bound"));
+    world.turned_away(&hub, "mallory", (403, "identity_already_bound"));
     assert_written_down(&world, "vic");
     // Who is bound goes on as before.
     assert_eq!(let_in(&world, &hub, "vic"), vic);
@@ -129,10 +112,7 @@ on_both_backends! {
     fn b12_github_asks_whose_an_account_with_a_password_is(backend) {
         let world = world(backend);
         let hub = world.github("hub", vec![Member::new(100, "octo", "ada@example.test")], OPEN);
-        let before = world.remains();
-        let (browser, answer) = comes(&world, &hub, "octo");
-        browser.assert_asked_for_proof(&answer);
-        assert_eq!(world.remains(), before);
+        world.asked_for_proof(&hub, "octo");
     }
 
     /// B13: the imported link gets exactly the number, and from then on the address is not asked.
@@ -148,7 +128,7 @@ on_both_backends! {
         assert_eq!(let_in(&world, &hub, "octo"), vic);
         // Somebody else with the address comes too late.
         hub.members(|all| all.push(Member::new(200, "mallory", "vic@example.test")));
-        turned_away(&world, &hub, "mallory", (403, "identity_already_bound"));
+        world.turned_away(&hub, "mallory", (403, "identity_already_bound"));
     }
 
     /// B17: the same number at another address of the site is nobody that we know, until an administrator says so.
@@ -161,7 +141,7 @@ on_both_backends! {
         let moved = GitHub::start(vec![Member::new(100, "octo", "vic@example.test")], CLIENT_ID, &hub.secret, &callback);
         let (old, new) = (hub.origin(), moved.origin());
         world.run(&["upstream", "change", "hub", "--issuer", &new], "");
-        turned_away(&world, &hub, "octo", (403, "identity_already_bound"));
+        world.turned_away(&hub, "octo", (403, "identity_already_bound"));
         assert_eq!(bound_to(&world, "vic"), subject(&old, "100"));
         world.run(&["upstream", "rebind-issuer", "hub", &old, &new], "");
         assert_eq!(let_in(&world, &hub, "octo"), vic);
@@ -202,12 +182,12 @@ on_both_backends! {
         let beyond = (1_u64 << 53) + 1;
         for id in [json!(0), json!(null), json!("100"), json!(-1), json!(beyond), json!(u64::MAX), json!(1.5), json!(true), json!([1]), json!({})] {
             hub.members(|all| all[0].id = id);
-            turned_away(&world, &hub, "octo", (400, "upstream_answer_invalid"));
+            world.turned_away(&hub, "octo", (400, "upstream_answer_invalid"));
         }
         hub.replace_json("/user", 200, json!({ "login": "octo", "name": null }));
-        turned_away(&world, &hub, "octo", (400, "upstream_answer_invalid"));
+        world.turned_away(&hub, "octo", (400, "upstream_answer_invalid"));
         hub.replace("/user", |_| Answer::new(200, "application/json", r#"{"login":"octo","id":1,"id":2}"#).into());
-        turned_away(&world, &hub, "octo", (400, "upstream_answer_invalid"));
+        world.turned_away(&hub, "octo", (400, "upstream_answer_invalid"));
         // The same person with a number is let in: it was the number.
         hub.honest();
         hub.members(|all| all[0].id = json!(7));
@@ -229,7 +209,7 @@ on_both_backends! {
             Vec::new(),
         ] {
             hub.members(|all| all[0].addresses = addresses);
-            turned_away(&world, &hub, "octo", (403, "sign_ups_off"));
+            world.turned_away(&hub, "octo", (403, "sign_ups_off"));
         }
         // With sign-ups an account without an address is made, beside the one that has it.
         world.run(&["upstream", "change", "hub", "--sign-ups", "on"], "");
@@ -241,7 +221,7 @@ on_both_backends! {
         world.cli(&["user", "add", "mask", "--email", "300+mask@users.noreply.github.com"]);
         hub.members(|all| all.push(Member::new(300, "mask", "300+mask@users.noreply.github.com")));
         let_in(&world, &hub, "mask");
-        assert_eq!(world.links_of("mask").len(), 0);
+        assert_eq!(world.shown_links("mask").len(), 0);
         hub.members(|all| all.push(Member::new(400, "real", own)));
         assert_eq!(let_in(&world, &hub, "real"), vic);
     }
@@ -254,21 +234,21 @@ on_both_backends! {
         for known in [false, true] {
             for status in [401, 403, 404, 429, 500, 502, 503] {
                 hub.replace_json("/user/emails", status, json!({ "message": "no" }));
-                turned_away(&world, &hub, "octo", (503, "upstream_unavailable"));
+                world.turned_away(&hub, "octo", (503, "upstream_unavailable"));
             }
             hub.replace("/user/emails", |_| Answer::new(502, "text/html", "<h1>Unicorn</h1>").into());
-            turned_away(&world, &hub, "octo", (503, "upstream_unavailable"));
+            world.turned_away(&hub, "octo", (503, "upstream_unavailable"));
             hub.replace("/user/emails", |_| Reply::HangUp);
-            turned_away(&world, &hub, "octo", (503, "upstream_unavailable"));
+            world.turned_away(&hub, "octo", (503, "upstream_unavailable"));
             hub.replace("/user/emails", |_| {
                 let mut late = Answer::json(200, &json!([]));
                 late.wait = Duration::from_secs(3);
                 late.into()
             });
-            turned_away(&world, &hub, "octo", (503, "upstream_unavailable"));
+            world.turned_away(&hub, "octo", (503, "upstream_unavailable"));
             for told in [json!({}), json!(null), json!("octo@example.test"), json!([{ "email": "octo@example.test" }]), json!([{ "email": "a@b.test", "primary": "true", "verified": true }])] {
                 hub.replace_json("/user/emails", 200, told);
-                turned_away(&world, &hub, "octo", (400, "upstream_answer_invalid"));
+                world.turned_away(&hub, "octo", (400, "upstream_answer_invalid"));
             }
             hub.honest();
             if !known {
@@ -282,7 +262,7 @@ on_both_backends! {
         let world = world(backend);
         let hub = world.github("hub", vec![Member::new(100, "octo", "octo@example.test")], &["--sign-ups", "on", "--organization", "harbour/pilots"]);
         let turned = (403, "organization_required");
-        turned_away(&world, &hub, "octo", turned);
+        world.turned_away(&hub, "octo", turned);
         for (organization, team) in [("pending", None), ("active", None), ("pending", Some("active")), ("active", Some("pending")), ("active", Some("suspended"))] {
             hub.members(|all| {
                 let mut member = Member::new(100, "octo", "octo@example.test").member("harbour", organization);
@@ -291,13 +271,13 @@ on_both_backends! {
                 }
                 all[0] = member;
             });
-            turned_away(&world, &hub, "octo", turned);
+            world.turned_away(&hub, "octo", turned);
         }
         hub.members(|all| all[0] = Member::new(100, "octo", "octo@example.test").member("harbour", "active").member("harbour/pilots", "active"));
         let first = let_in(&world, &hub, "octo");
         // Who leaves is not let in any more, although they are known.
         hub.members(|all| all[0].memberships.clear());
-        turned_away(&world, &hub, "octo", turned);
+        world.turned_away(&hub, "octo", turned);
         hub.members(|all| all[0] = Member::new(100, "octo", "octo@example.test").member("harbour", "active").member("harbour/pilots", "active"));
         assert_eq!(let_in(&world, &hub, "octo"), first);
     }
@@ -310,13 +290,13 @@ on_both_backends! {
         for path in ["/user/memberships/orgs/harbour", "/orgs/harbour/teams/pilots/memberships/octo"] {
             for status in [401, 403, 429, 500, 503] {
                 hub.replace_json(path, status, json!({ "message": "no" }));
-                turned_away(&world, &hub, "octo", (503, "upstream_unavailable"));
+                world.turned_away(&hub, "octo", (503, "upstream_unavailable"));
             }
             hub.replace(path, |_| Reply::HangUp);
-            turned_away(&world, &hub, "octo", (503, "upstream_unavailable"));
+            world.turned_away(&hub, "octo", (503, "upstream_unavailable"));
             for told in [json!({}), json!([]), json!({ "state": true })] {
                 hub.replace_json(path, 200, told);
-                turned_away(&world, &hub, "octo", (400, "upstream_answer_invalid"));
+                world.turned_away(&hub, "octo", (400, "upstream_answer_invalid"));
             }
             hub.honest();
         }
@@ -344,11 +324,11 @@ on_both_backends! {
         let started = browser.start_upstream(&hub).expect(303);
         let back = browser.decide_elsewhere(started.location().expect("a redirect"), "octo", "refuse");
         let answer = browser.come_back(&back);
-        browser.assert_turned_away(answer, 400, "upstream_denied");
+        browser.assert_refused(&answer, 400, "upstream_denied");
         hub.replace_json("/login/oauth/access_token", 200, json!({ "error": "bad_verification_code", "error_description": "<b>no</b>" }));
-        turned_away(&world, &hub, "octo", (400, "upstream_answer_invalid"));
+        world.turned_away(&hub, "octo", (400, "upstream_answer_invalid"));
         hub.replace_json("/login/oauth/access_token", 200, json!({ "error": "incorrect_client_credentials" }));
-        turned_away(&world, &hub, "octo", (503, "upstream_unavailable"));
+        world.turned_away(&hub, "octo", (503, "upstream_unavailable"));
         assert_eq!(world.remains(), before);
     }
 }

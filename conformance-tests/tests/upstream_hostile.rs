@@ -57,10 +57,10 @@ fn parameter(url: &str, name: &str) -> String {
 /// The browser comes back by this URL and is refused, and nothing is left behind.
 #[track_caller]
 fn refused(world: &World, browser: &mut Browser, url: &str, (status, code): (u16, &str)) {
-    let before = world.held();
+    let before = world.remains();
     let answer = browser.come_back(url);
     browser.assert_refused(&answer, status, code);
-    assert_eq!(world.held(), before, "{url}");
+    assert_eq!(world.remains(), before, "{url}");
 }
 
 fn tokens(change: impl Fn(&mut JwtDraft) + Send + Sync + 'static) -> Hooks {
@@ -162,7 +162,7 @@ fn all_refused<const N: usize>(
     upstream: &Upstream<Running>,
     hostile: [(&str, Hooks); N],
 ) {
-    let before = world.held();
+    let before = world.remains();
     for (what, hooks) in hostile {
         upstream.set_hooks(hooks);
         println!("{what}");
@@ -170,7 +170,7 @@ fn all_refused<const N: usize>(
         let answer = browser.sign_in_upstream(upstream, "s-1");
         browser.assert_refused(&answer, HOSTILE.0, HOSTILE.1);
     }
-    assert_eq!(world.held(), before);
+    assert_eq!(world.remains(), before);
 }
 
 on_both_backends! {
@@ -213,11 +213,11 @@ on_both_backends! {
         ] {
             let told = other.clone();
             work.set_hooks(Hooks::new().discovery(move |document| document["issuer"] = told.clone().into()));
-            let before = world.held();
+            let before = world.remains();
             let mut browser = world.browser();
             let answer = browser.start_upstream(&work);
             browser.assert_refused(&answer, HOSTILE.0, HOSTILE.1);
-            assert_eq!(world.held(), before, "{other}");
+            assert_eq!(world.remains(), before, "{other}");
             let tested = world.try_cli(&["upstream", "test", "work"], "");
             let told = String::from_utf8_lossy(&tested.stdout).into_owned();
             assert!(tested.status.code() == Some(1) && told.contains("WRONG") && told.contains("issuer"), "{other}: {told}");
@@ -438,10 +438,10 @@ on_both_backends! {
         world.run(&["upstream", "enable", "work"], "");
         refused(&world, &mut browser, &back, GONE);
         // While the code is redeemed.
-        let before = world.held();
+        let before = world.remains();
         let (browser, answer) = world.meanwhile(&work, "s-1", || { world.run(&["upstream", "disable", "work"], ""); });
         browser.assert_refused(&answer, GONE.0, GONE.1);
-        assert_eq!(world.held(), before);
+        assert_eq!(world.remains(), before);
         world.run(&["upstream", "enable", "work"], "");
         // What was born through it dies with it, and does not come back.
         let mut grace = world.let_in(&work, "s-1");
@@ -463,13 +463,13 @@ on_both_backends! {
         let back = almost_back(&mut browser, &work, "s-1");
         browser.come_back(&back).expect(303);
         let redemptions = || work.received().iter().filter(|one| one.path == "/token").count();
-        let before = (redemptions(), world.held());
+        let before = (redemptions(), world.remains());
         for _ in 0..3 {
             let mut again = browser.clone();
             again.cookies.retain(|name, _| !name.starts_with("__Host-curfew_session_"));
             refused(&world, &mut again, &back, STATE);
         }
-        assert_eq!((redemptions(), world.held()), before, "the code goes out once");
+        assert_eq!((redemptions(), world.remains()), before, "the code goes out once");
         assert_eq!(browser.username(), "grace");
     }
 

@@ -3,7 +3,7 @@
 
 use conformance_tests::upstream::Upstream;
 use conformance_tests::{
-    Backend, Browser, PASSWORD, Request, Setup, Tokens, World, html, on_both_backends,
+    Backend, Browser, Client, Family, PASSWORD, Request, Setup, World, html, on_both_backends,
 };
 use demo_provider::{Person, Running};
 
@@ -14,56 +14,10 @@ fn world(backend: Backend) -> World {
     World::with(Setup::new(backend).with_upstreams().nodes(nodes))
 }
 
-/// A session, and what its person approved: all of one birth.
-struct Family {
-    browser: Browser,
-    tokens: Tokens,
-}
-
-impl Family {
-    fn of(world: &World, mut browser: Browser) -> Self {
-        let tokens = world.tokens(&mut browser, &world.web);
-        Self { browser, tokens }
-    }
-
-    /// Somebody who comes through the provider.
-    #[track_caller]
-    fn through(world: &World, upstream: &Upstream<Running>, person: &str) -> Self {
-        let mut browser = world.browser();
-        let answer = browser.sign_in_upstream(upstream, person);
-        browser.assert_let_in(&answer);
-        Self::of(world, browser)
-    }
-
-    #[track_caller]
-    fn assert_dead(mut self, world: &World) {
-        world.assert_dead(&self.tokens.access);
-        for node in world.nodes() {
-            let mut here = self.browser.clone();
-            here.http = node.clone();
-            assert!(!here.is_signed_in(), "the session lives");
-            let answer = node.refresh(&world.web, self.tokens.refresh());
-            answer.expect_error(400, "invalid_grant");
-        }
-        // Nor does the session approve anything any more: the way ends at the sign-in.
-        let answer = self.browser.get(&world.request(&world.web).target());
-        let to = answer.location().unwrap_or_default();
-        assert!(to.contains("/login"), "{answer:?}");
-    }
-
-    #[track_caller]
-    fn assert_alive(&mut self, world: &World) {
-        world.assert_alive(&self.tokens.access);
-        assert!(self.browser.is_signed_in(), "the session is dead");
-        let again = world.refresh(&world.web, self.tokens.refresh());
-        self.tokens = Tokens::of(&again);
-        world.assert_alive(&self.tokens.access);
-    }
-}
-
-/// Two providers, and people born through each and through a password.
+/// Two providers, and people born through each and through a password; each approves one of everything.
 struct Place {
     world: World,
+    tv: Client,
     work: Upstream<Running>,
     home: Upstream<Running>,
 }
@@ -83,19 +37,36 @@ impl Place {
         };
         let work = world.openid("work", people("work"), OPEN);
         let home = world.openid("home", people("home"), OPEN);
-        Self { world, work, home }
+        let tv = world.add_device();
+        Self {
+            world,
+            tv,
+            work,
+            home,
+        }
+    }
+
+    /// Somebody who comes through the provider.
+    #[track_caller]
+    fn through(&self, upstream: &Upstream<Running>, person: &str) -> Family {
+        self.born(self.world.let_in(upstream, person))
+    }
+
+    #[track_caller]
+    fn born(&self, browser: Browser) -> Family {
+        self.world.family(&self.tv, browser)
     }
 
     /// `end` ends what came through `work`, all of it and nothing else; `back` brings none of it back.
     fn ends(&self, end: &[&[&str]], back: &[&[&str]]) {
         let world = &self.world;
         let (dead, also) = (
-            Family::through(world, &self.work, "s-bob"),
-            Family::through(world, &self.work, "s-carol"),
+            self.through(&self.work, "s-bob"),
+            self.through(&self.work, "s-carol"),
         );
         let mut others = [
-            Family::through(world, &self.home, "s-bob"),
-            Family::of(world, world.signed_in("ada")),
+            self.through(&self.home, "s-bob"),
+            self.born(world.signed_in("ada")),
         ];
         for command in end.iter().chain(back) {
             world.run(command, "");
@@ -109,18 +80,6 @@ impl Place {
     }
 }
 
-/// The only living link of `name`.
-#[track_caller]
-fn link_of(world: &World, name: &str) -> String {
-    let links = world.links_of(name);
-    let living: Vec<_> = links
-        .iter()
-        .filter(|link| link["status"] == "active")
-        .collect();
-    assert_eq!(living.len(), 1, "{links:?}");
-    living[0]["id"].as_str().expect("an id").to_owned()
-}
-
 on_both_backends! {
     fn b43_what_was_born_through_a_provider_is_dead_when_it_is_disabled(backend) {
         Place::of(backend).ends(&[&["upstream", "disable", "work"]], &[]);
@@ -131,7 +90,7 @@ on_both_backends! {
         place.ends(&[&["upstream", "disable", "work"]], &[&["upstream", "enable", "work"]]);
         // But its people may come again, to the accounts that they had.
         let users = place.world.count("users");
-        Family::through(&place.world, &place.work, "s-bob").assert_alive(&place.world);
+        place.through(&place.work, "s-bob").assert_alive(&place.world);
         assert_eq!(place.world.count("users"), users);
     }
 
@@ -145,84 +104,87 @@ on_both_backends! {
 
     /// By an administrator: what was born through this link and nothing else.
     fn b43_what_was_born_through_a_link_is_dead_when_it_is_taken_away(backend) {
-        let Place { world, work, .. } = Place::of(backend);
-        let dead = Family::through(&world, &work, "s-bob");
-        let mut other = Family::through(&world, &work, "s-carol");
+        let place = Place::of(backend);
+        let Place { world, work, .. } = &place;
+        let dead = place.through(work, "s-bob");
+        let mut other = place.through(work, "s-carol");
         let bob = world.query("SELECT username FROM users WHERE email_key = 'bob@work.example.test'");
-        let link = link_of(&world, &bob);
+        assert_eq!(world.shown_links(&bob).len(), 1);
+        let link = world.link_id(&bob, "work");
         world.run(&["user", "unlink", &bob, &link], "");
-        dead.assert_dead(&world);
-        other.assert_alive(&world);
+        dead.assert_dead(world);
+        other.assert_alive(world);
         // The way in is gone as well: the identity is a stranger's now, whose address chooses nobody (B36).
         let mut browser = world.browser();
-        let answer = browser.sign_in_upstream(&work, "s-bob");
-        browser.assert_turned_away(answer, 403, "identity_already_bound");
+        let answer = browser.sign_in_upstream(work, "s-bob");
+        browser.assert_refused(&answer, 403, "identity_already_bound");
         world.run(&["doctor", "--invariants"], "");
     }
 
     /// By its owner on the account page, who has a password besides: the session that was born through the password goes on.
     fn b43_unlinking_on_the_account_page_ends_what_was_born_through_the_link(backend) {
-        let Place { world, work, .. } = Place::of(backend);
-        let dead = Family::through(&world, &work, "s-bob");
+        let place = Place::of(backend);
+        let Place { world, work, .. } = &place;
+        let dead = place.through(work, "s-bob");
         let bob = world.query("SELECT username FROM users WHERE email_key = 'bob@work.example.test'");
         world.run(&["user", "set-password", &bob], &format!("{PASSWORD}\n"));
         // A password set by the operator ends everything: the provider bears anew.
-        dead.assert_dead(&world);
-        let dead = Family::through(&world, &work, "s-bob");
-        let mut lives = Family::of(&world, world.signed_in(&bob));
-        let page = lives.browser.get("/account/identities").expect(200);
-        let fields: Vec<(String, String)> = ["csrf", "id"].iter()
-            .map(|name| ((*name).to_owned(), html::input(&page.text(), name).expect("a field")))
-            .collect();
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let answer = lives.browser.post("/account/identities/unlink", &fields).expect(303);
+        dead.assert_dead(world);
+        let dead = place.through(work, "s-bob");
+        let mut lives = place.born(world.signed_in(&bob));
+        let link = world.link_id(&bob, "work");
+        let page = lives.browser.get("/account/identities").expect(200).text();
+        assert_eq!(html::input(&page, "id"), Some(link.clone()), "the page offers it");
+        let answer = lives.browser.unlink_identity(&link).expect(303);
         assert!(answer.location().is_some_and(|to| to.ends_with("told=unlinked")), "{answer:?}");
-        dead.assert_dead(&world);
-        lives.assert_alive(&world);
+        dead.assert_dead(world);
+        lives.assert_alive(world);
     }
 
     /// A sign-in under way when the provider is disabled comes to nothing, also when it is enabled again in time.
     fn b43_a_sign_in_that_is_under_way_ends_with_the_provider(backend) {
-        let Place { world, work, .. } = Place::of(backend);
+        let place = Place::of(backend);
+        let Place { world, work, .. } = &place;
         for commands in [&["disable", "enable"][..], &["disable"]] {
             let mut browser = world.browser();
-            let started = browser.start_upstream(&work).expect(303);
+            let started = browser.start_upstream(work).expect(303);
             let back = browser.sign_in_elsewhere(started.location().expect("a redirect"), "s-bob");
             for command in commands {
                 world.run(&["upstream", command, "work"], "");
             }
             let before = world.remains();
             let answer = browser.come_back(&back);
-            browser.assert_turned_away(answer, 403, "provider_disabled");
+            browser.assert_refused(&answer, 403, "provider_disabled");
             // The state is used up although it was refused (B44).
             let answer = browser.come_back(&back);
-            browser.assert_turned_away(answer, 400, "upstream_state_invalid");
+            browser.assert_refused(&answer, 400, "upstream_state_invalid");
             assert_eq!(world.remains(), before);
         }
         world.run(&["upstream", "enable", "work"], "");
-        Family::through(&world, &work, "s-bob").assert_alive(&world);
+        place.through(work, "s-bob").assert_alive(world);
         world.run(&["upstream", "delete", "work"], "");
         world.http().send(&Request::get(&work.start("/account"))).expect(404);
     }
 
     /// A05, A09: what the provider bore is as dead as the rest, and the provider does not bring the person back.
     fn a05_a09_what_was_born_through_a_provider_dies_with_its_person(backend) {
-        let Place { world, work, .. } = Place::of(backend);
-        let dead = Family::through(&world, &work, "s-bob");
+        let place = Place::of(backend);
+        let Place { world, work, .. } = &place;
+        let dead = place.through(work, "s-bob");
         let bob = world.query("SELECT username FROM users WHERE email_key = 'bob@work.example.test'");
         world.run(&["user", "suspend", &bob], "");
-        dead.assert_dead(&world);
+        dead.assert_dead(world);
         let mut browser = world.browser();
-        let answer = browser.sign_in_upstream(&work, "s-bob");
-        browser.assert_turned_away(answer, 403, "account_suspended");
+        let answer = browser.sign_in_upstream(work, "s-bob");
+        browser.assert_refused(&answer, 403, "account_suspended");
         world.run(&["user", "unsuspend", &bob], "");
-        let dead = Family::through(&world, &work, "s-bob");
+        let dead = place.through(work, "s-bob");
         world.run(&["user", "delete", &bob], "");
-        dead.assert_dead(&world);
+        dead.assert_dead(world);
         let mut browser = world.browser();
         let before = world.remains();
-        let answer = browser.sign_in_upstream(&work, "s-bob");
-        browser.assert_turned_away(answer, 403, "account_deleted");
+        let answer = browser.sign_in_upstream(work, "s-bob");
+        browser.assert_refused(&answer, 403, "account_deleted");
         assert_eq!(world.remains(), before);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use conformance_tests::linking::person;
 use conformance_tests::upstream::Upstream;
 use conformance_tests::{
-    Backend, Browser, Client, Request, Response, Setup, Tokens, World, on_both_backends,
+    Backend, Browser, Client, OWN_TOKEN, Request, Response, Setup, Tokens, World, on_both_backends,
 };
 use demo_provider::{Algorithm, Hooks, JwtDraft, Key, Running};
 use serde_json::{Value, json};
@@ -67,6 +67,13 @@ fn of_subject(upstream: &Upstream<Running>, subject: &str) -> String {
     })
 }
 
+/// The person signs out there; how we answered.
+#[track_caller]
+fn told(upstream: &Upstream<Running>, subject: &str) -> Vec<Option<u16>> {
+    let told = upstream.sign_out(subject).expect("notices");
+    told.iter().map(|told| told.status).collect()
+}
+
 #[track_caller]
 fn refused(world: &World, upstream: &Upstream<Running>, token: &str) {
     let answer = post(world, upstream, token).expect_error(400, "invalid_request");
@@ -119,8 +126,7 @@ on_both_backends! {
         let mut local = world.signed_in("ada");
         let mut eve = world.let_in(&work, "s-eve");
         let others = world.tokens(&mut eve, &client);
-        let told = work.sign_out("s-ada").expect("notices");
-        assert_eq!(told.iter().map(|told| told.status).collect::<Vec<_>>(), [Some(200)]);
+        assert_eq!(told(&work, "s-ada"), [Some(200)]);
         assert!(!here.is_signed_in());
         world.assert_dead(&tokens.access);
         world.refresh(&client, tokens.refresh()).expect_error(400, "invalid_grant");
@@ -129,6 +135,83 @@ on_both_backends! {
         assert_eq!(world.audited("upstream.logout_received")[0]["detail"], "session 1 work");
         // The next sign-in is as good as the first.
         world.let_in(&work, "s-ada");
+    }
+
+    /// Whatever was approved in the session: a client's tokens, a device, also one that has not asked yet, a personal access token.
+    fn b50_signing_out_upstream_ends_devices_and_personal_tokens_of_the_bound_session(backend) {
+        let (world, work, _) = place(backend, &["--bind-to-upstream"]);
+        let tv = world.add_device();
+        let mut bound = world.family(&tv, world.let_in(&work, "s-ada"));
+        let waiting = world.http().start_device(&tv, &[]);
+        bound.browser.approve_device(&waiting);
+        let mut local = world.family(&tv, world.signed_in("ada"));
+        let mut eve = world.family(&tv, world.let_in(&work, "s-eve"));
+        bound.assert_alive(&world);
+        assert_eq!(told(&work, "s-ada"), [Some(200)]);
+        bound.assert_dead(&world);
+        world.http().poll(&waiting).expect_error(400, "access_denied");
+        local.assert_alive(&world);
+        eve.assert_alive(&world);
+        // The same by a token that names the person only.
+        let bound = world.family(&tv, world.let_in(&work, "s-ada"));
+        post(&world, &work, &of_subject(&work, "s-ada")).expect(200);
+        bound.assert_dead(&world);
+        local.assert_alive(&world);
+        eve.assert_alive(&world);
+        world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// The other side of it: without the setting the session ends, and what it approved goes on.
+    fn b50_signing_out_upstream_leaves_devices_and_personal_tokens_of_a_session_that_is_not_bound(backend) {
+        let (world, work, _) = place(backend, &[]);
+        let tv = world.add_device();
+        let mut free = world.family(&tv, world.let_in(&work, "s-ada"));
+        assert_eq!(told(&work, "s-ada"), [Some(200)]);
+        assert!(!free.browser.is_signed_in());
+        free.assert_approvals_alive(&world);
+        world.advance(UPSTREAM_SECONDS + 60);
+        free.assert_approvals_alive(&world);
+    }
+
+    fn b50_devices_and_personal_tokens_of_a_bound_session_end_no_later_than_the_one_upstream(backend) {
+        let (world, work, _) = place(backend, &["--bind-to-upstream"]);
+        let tv = world.add_device();
+        let mut ada = world.let_in(&work, "s-ada");
+        let end = world.clock()() + i64::try_from(UPSTREAM_SECONDS).expect("seconds");
+        // One that would live longer is refused, not cut.
+        let long = ada.make_token(&[OWN_TOKEN[0], OWN_TOKEN[1], ("lifetime", "301")]).expect(400);
+        assert!(long.text().contains("it may live for"), "the longest is told: {long:?}");
+        let mut bound = world.family(&tv, ada);
+        for token in [&bound.tokens.access, &bound.device.access, &bound.own] {
+            let known = world.introspect(token)["exp"].as_i64().expect("an end");
+            assert!(known <= end, "{known} {end}");
+        }
+        world.advance(UPSTREAM_SECONDS - 60);
+        bound.assert_alive(&world);
+        for token in [&bound.tokens.access, &bound.device.access] {
+            let known = world.introspect(token)["exp"].as_i64().expect("an end");
+            assert!(known <= end, "what was rotated as well: {known} {end}");
+        }
+        world.advance(61);
+        bound.assert_dead(&world);
+    }
+
+    fn b50_devices_and_personal_tokens_go_idle_with_the_bound_session(backend) {
+        const IDLE: u64 = 120;
+        let setup = Setup::new(backend).with_upstreams().time_travel();
+        let world = World::with(setup.env("CURFEW_LIFETIMES_SESSION_IDLE", &IDLE.to_string()));
+        let tv = world.add_device();
+        let people = || vec![person("s-ada", "ada")];
+        let bound = world.openid("bound", people(), &["--bind-to-upstream"]);
+        let free = world.openid("free", people(), &[]);
+        world.link("ada", &bound, "s-ada");
+        world.link("ada", &free, "s-ada");
+        let bound = world.family(&tv, world.let_in(&bound, "s-ada"));
+        let mut free = world.family(&tv, world.let_in(&free, "s-ada"));
+        world.advance(IDLE + 1);
+        bound.assert_dead(&world);
+        assert!(!free.browser.is_signed_in());
+        free.assert_approvals_alive(&world);
     }
 
     fn a_logout_without_a_session_ends_every_session_of_the_link(backend) {

@@ -344,13 +344,8 @@ fn browser_cannot_unlink_the_last_way_in() {
         }
         assert!(stage.has("identity-unlink").await && stage.has("identity-unlink-2").await);
         stage.picture("two").await;
-        let linked = stage.world.links_of(&name);
-        let at_home = linked
-            .iter()
-            .find(|link| link["provider"] == "home")
-            .expect("the link");
-        let id = at_home["id"].as_str().expect("an id");
-        stage.world.run(&["user", "unlink", &name, id], "");
+        let id = stage.world.link_id(&name, "home");
+        stage.world.run(&["user", "unlink", &name, &id], "");
         let own = "return [...document.querySelectorAll('.held li')].findIndex(li => li.textContent.includes('Harbour'))";
         let place = stage
             .driver

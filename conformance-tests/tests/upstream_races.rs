@@ -5,7 +5,7 @@ use std::thread;
 use conformance_tests::stub::Stub;
 use conformance_tests::upstream::Registration;
 use conformance_tests::{
-    Backend, Browser, Request, Response, Setup, World, on_both_backends, wire,
+    Backend, Browser, Request, Response, Setup, World, html, on_both_backends, wire,
 };
 use demo_provider::{Answer, Received};
 use serde_json::{Value, json};
@@ -53,6 +53,14 @@ fn register(world: &World, hub: &Stub, options: &[&str]) {
     );
 }
 
+fn cookies(browser: &Browser) -> String {
+    let cookies = browser.cookies.iter();
+    let cookies: Vec<_> = cookies
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    cookies.join("; ")
+}
+
 /// A browser that was sent to the provider and comes back as `number`: the request for the callback.
 fn coming(world: &World, number: u64) -> Request {
     let mut browser: Browser = world.browser();
@@ -62,14 +70,28 @@ fn coming(world: &World, number: u64) -> Request {
         .expect("a state parameter");
     let number = number.to_string();
     let query = wire::encode(&[("code", &number), ("state", &state)]);
-    let cookies: Vec<_> = browser
-        .cookies
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
     Request::get(&format!("/upstream/hub/callback?{query}"))
-        .header("Cookie", &cookies.join("; "))
+        .header("Cookie", &cookies(&browser))
         .header("Sec-Fetch-Site", "cross-site")
+}
+
+/// Whoever signs in as `number` asks for the very identity to be taken away by which they came.
+fn unlinking(world: &World, number: u64) -> Request {
+    let mut browser = world.browser();
+    let came = coming(world, number);
+    let answer = browser.send(came);
+    browser.assert_let_in(&answer);
+    let page = browser.get("/account/identities").expect(200).text();
+    let csrf = html::input(&page, "csrf").expect("a form token");
+    let name = format!("u{}", number / 2);
+    let own = world.shown_links(&name).into_iter();
+    let own = own.filter(|link| link["subject"]["subject"] == number.to_string().as_str());
+    let ids: Vec<_> = own.map(|link| link["id"].clone()).collect();
+    let id = ids[0].as_str().expect("an id");
+    Request::form("/account/identities/unlink", &[("csrf", &csrf), ("id", id)])
+        .header("Cookie", &cookies(&browser))
+        .header("Origin", world.issuer())
+        .header("Sec-Fetch-Site", "same-origin")
 }
 
 /// All requests of `numbers`, in order.
@@ -179,5 +201,31 @@ on_both_backends! {
             lost[0].clone().expect_refused(403, "identity_already_bound");
         }
         assert_eq!((world.count("users") - users, world.count("links")), (PAIRS, PAIRS));
+    }
+
+    /// Two browsers of one person, who has two identities and no password: each takes away the one by which it came. The second is the last
+    /// way in.
+    fn race_of_two_who_unlink_the_last_identities_one_is_refused(backend) {
+        const PEOPLE: u64 = 50;
+        let world = world(backend);
+        let hub = credulous(|number| number);
+        register(&world, &hub, &[]);
+        let link = |number: u64| json!({ "provider": "hub", "issuer": hub.origin(), "subject": number.to_string() });
+        let people: Value = (1..=PEOPLE).map(|n| json!({ "username": format!("u{n}"), "links": [link(2 * n), link(2 * n + 1)] })).collect();
+        world.import_people(&people);
+        let mut second = 0;
+        for n in 1..=PEOPLE {
+            let pair = [unlinking(&world, 2 * n), unlinking(&world, 2 * n + 1)];
+            let answers = together(&world, &pair);
+            let (done, refused): (Vec<_>, Vec<_>) = answers.iter().enumerate().partition(|(_, answer)| answer.status == 303);
+            assert_eq!((done.len(), refused.len()), (1, 1), "{answers:?}");
+            assert_eq!(done[0].1.location(), Some("/login?told=identity_unlinked"));
+            assert_eq!(refused[0].1.status, 409, "{answers:?}");
+            second += done[0].0;
+        }
+        let left = "SELECT count(*), count(DISTINCT user_id) FROM links WHERE status = 1";
+        assert_eq!(world.query(left), format!("{PEOPLE}|{PEOPLE}"));
+        assert!(second > 0, "the second was never first: it was no race");
+        world.run(&["doctor", "--invariants"], "");
     }
 }
