@@ -12,7 +12,7 @@ use curfew_store::providers::Provider;
 use curfew_store::{Read, Write};
 
 use crate::providers::provider;
-use crate::users::user;
+use crate::users::{held_user, user};
 use crate::{Admin, AdminError, tenant};
 
 /// A link with the name of its provider.
@@ -115,25 +115,50 @@ pub(crate) fn empty_link(
     }))
 }
 
-/// Binds the identity: an imported link that waits gets it, or a new link is made. Answers the link and what happened.
+/// What became of an identity that was to be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// There is a new link.
+    Linked,
+    /// An imported link that waited has it.
+    Filled,
+    /// An imported link that waited had it a moment earlier: its person came.
+    Already,
+}
+
+/// Binds the identity: an imported link that waits gets it, or a new link is made. Answers the link and what happened. `user` is held,
+/// so that nobody who signs in fills the same link meanwhile (B14).
 pub(crate) fn bind(
     write: &mut Write<'_>,
     provider: &Provider,
     user: UserId,
     subject: Subject,
-) -> Result<(LinkId, AuditEvent), AdminError> {
-    let display = subject.subject.clone();
+) -> Result<(LinkId, Bound), AdminError> {
     if let Some(waiting) = empty_link(write, provider, user)? {
-        write.link_backfill(waiting.id, &subject, &display)?;
-        return Ok((waiting.id, AuditEvent::IdentityBackfilled));
+        return Ok((waiting.id, fill(write, waiting.id, &subject)?));
     }
+    let display = subject.subject.clone();
     let id = write.link_insert(&NewLink {
         provider_id: provider.id,
         user_id: user,
         subject: Some(subject),
         display,
     })?;
-    Ok((id, AuditEvent::IdentityLinked))
+    Ok((id, Bound::Linked))
+}
+
+/// Gives the link its identity, or compares the one that it has got by now (B15).
+fn fill(write: &mut Write<'_>, waiting: LinkId, subject: &Subject) -> Result<Bound, AdminError> {
+    if write.link_backfill(waiting, subject, &subject.subject)? {
+        return Ok(Bound::Filled);
+    }
+    let stored = write.link(waiting)?;
+    if stored.is_some_and(|link| link.subject.as_ref() == Some(subject)) {
+        return Ok(Bound::Already);
+    }
+    Err(AdminError::invalid(
+        "the imported link that waited was filled or taken away at this moment; look at `curfew user show`, and do it again if it is still right",
+    ))
 }
 
 impl Admin {
@@ -163,7 +188,7 @@ impl Admin {
         let entry = self.entry(AuditEvent::IdentityLinked);
         self.write(move |write| {
             let owner = tenant(write, &tenant_slug)?;
-            let found = user(write, owner.id, &name)?;
+            let found = held_user(write, owner.id, &name)?;
             if found.status == UserStatus::Deleted {
                 return Err(AdminError::invalid(
                     "a deleted user gets no identity; restore the user first",
@@ -177,13 +202,21 @@ impl Admin {
                 issuer: issuer.to_owned(),
                 subject: identity.subject.clone(),
             };
-            if find_bound(write, &provider, &subject, Some(found.id))?.is_some() {
-                return Err(AdminError::Invalid(format!(
+            let already = || {
+                AdminError::Invalid(format!(
                     "this identity is bound to `{}` already; there is nothing to do",
                     found.username
-                )));
+                ))
+            };
+            if find_bound(write, &provider, &subject, Some(found.id))?.is_some() {
+                return Err(already());
             }
-            let (id, event) = bind(write, &provider, found.id, subject)?;
+            let (id, bound) = bind(write, &provider, found.id, subject)?;
+            let event = match bound {
+                Bound::Linked => AuditEvent::IdentityLinked,
+                Bound::Filled => AuditEvent::IdentityBackfilled,
+                Bound::Already => return Err(already()),
+            };
             write.audit(&AuditEntry {
                 event,
                 tenant_id: Some(owner.id),

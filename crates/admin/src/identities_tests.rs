@@ -69,6 +69,22 @@ fn b28_an_administrator_binds_what_no_sign_in_binds_by_itself() {
 }
 
 #[test]
+fn b15_a_link_that_was_filled_meanwhile_is_compared_and_not_filled() {
+    let it = furnished();
+    let waiting = it.admin.user_links(TENANT, "ada").unwrap().remove(0).link;
+    let subject = |subject: &str| Subject {
+        issuer: ISSUER.to_owned(),
+        subject: subject.to_owned(),
+    };
+    let try_to_fill = |with: Subject| it.admin.write(move |write| fill(write, waiting.id, &with));
+    assert_eq!(try_to_fill(subject("1")).unwrap(), Bound::Filled);
+    assert_eq!(try_to_fill(subject("1")).unwrap(), Bound::Already);
+    assert!(told(try_to_fill(subject("2"))).contains("at this moment"));
+    let stored = it.admin.user_links(TENANT, "ada").unwrap().remove(0).link;
+    assert_eq!(stored.subject, Some(subject("1")));
+}
+
+#[test]
 fn b37_a_link_never_changes_its_owner_and_is_taken_away_and_made_anew() {
     let it = furnished();
     let admin = &it.admin;
