@@ -9,6 +9,7 @@ use curfew_protocol::{LinkId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::links::{Link, NewLink, Subject};
 use curfew_store::providers::Provider;
+use curfew_store::users::User;
 use curfew_store::{Read, Write};
 
 use crate::providers::provider;
@@ -35,7 +36,7 @@ pub struct IdentityRequest {
 /// What is left after a link was taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unlinked {
-    /// Neither a password nor another link: only an invitation lets the person in again.
+    /// Neither a password nor a link that opens the account: only an invitation lets the person in again.
     pub no_way_in: bool,
 }
 
@@ -108,11 +109,10 @@ pub(crate) fn empty_link(
     user: UserId,
 ) -> Result<Option<Link>, AdminError> {
     let links = read.links_of_user(user)?;
-    Ok(links.into_iter().find(|link| {
-        link.provider_id == provider.id
-            && link.subject.is_none()
-            && link.status != OwnerStatus::Deleted
-    }))
+    let mut here = links
+        .into_iter()
+        .filter(|link| link.provider_id == provider.id);
+    Ok(here.find(Link::is_waiting))
 }
 
 /// What became of an identity that was to be bound.
@@ -248,9 +248,8 @@ impl Admin {
                 )));
             };
             write.link_set_status(id, OwnerStatus::Deleted)?;
-            let others = links.iter().filter(alive).any(|link| link.id != id);
             let unlinked = Unlinked {
-                no_way_in: found.password_hash.is_none() && !others,
+                no_way_in: !has_way_in(write, found)?,
             };
             let slug = provider_slug(write, own)?;
             Ok((unlinked, Some(format!("{slug} {id}"))))
@@ -269,6 +268,17 @@ impl Admin {
             Ok(((), None))
         })
     }
+}
+
+/// Does anything open the account: a password, or a link through which its person can come?
+fn has_way_in(read: &mut Read<'_>, user: &User) -> Result<bool, AdminError> {
+    if user.password_hash.is_some() {
+        return Ok(true);
+    }
+    let providers = read.provider_list(user.tenant_id)?;
+    let links = read.links_of_user(user.id)?;
+    let opening = |link: &Link| providers.iter().any(|provider| link.opens(provider));
+    Ok(links.iter().any(opening))
 }
 
 fn provider_slug(read: &mut Read<'_>, link: &Link) -> Result<String, AdminError> {

@@ -4,7 +4,7 @@ use curfew_protocol::Redacted;
 
 use super::*;
 use crate::import::{ImportFile, ImportFormat};
-use crate::testing::{ISSUER, Installation, TENANT};
+use crate::testing::{ISSUER, Installation, TENANT, openid};
 
 /// With `ada` and `bob`, who have links that wait at `work`.
 fn furnished() -> Installation {
@@ -114,6 +114,39 @@ fn b37_a_link_never_changes_its_owner_and_is_taken_away_and_made_anew() {
         (of_ada.status, of_ada.epoch),
         (OwnerStatus::Deleted, link.epoch + 1)
     );
+}
+
+#[test]
+fn whoever_is_left_without_a_way_in_is_told_of() {
+    let it = furnished();
+    let admin = &it.admin;
+    let id_of = |subject: &str| {
+        let linked = admin.user_link((TENANT, "ada"), identity(subject));
+        linked.unwrap().link.id.to_string()
+    };
+    let unlinked = |id: &str| admin.user_unlink((TENANT, "ada"), id).unwrap().no_way_in;
+    let (one, other) = (id_of("1"), id_of("2"));
+    assert!(!unlinked(&one), "the other link opens the account");
+    // A link that waits is somebody's whom nobody knows yet, and one at a disabled provider opens nothing.
+    admin
+        .provider_add((TENANT, "home"), openid(), None)
+        .unwrap();
+    let text = "username,provider\nada,home\n";
+    let file = ImportFile::read(text.as_bytes(), ImportFormat::Csv, None).unwrap();
+    admin.import_users(TENANT, &file, false, |_| {}).unwrap();
+    let last = id_of("3");
+    assert!(!unlinked(&other));
+    assert!(unlinked(&last), "only a link that waits is left");
+    let elsewhere = IdentityRequest {
+        provider: "home".to_owned(),
+        ..identity("4")
+    };
+    admin.user_link((TENANT, "ada"), elsewhere).unwrap();
+    let last = id_of("5");
+    admin
+        .provider_set_status((TENANT, "home"), OwnerStatus::Disabled)
+        .unwrap();
+    assert!(unlinked(&last), "the other link is at a disabled provider");
 }
 
 #[test]

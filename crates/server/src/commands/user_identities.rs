@@ -49,7 +49,7 @@ pub(super) fn unlink(opened: &Opened, username: &str, link_id: &str) -> Result<(
     ));
     if unlinked.no_way_in {
         aside(&format!(
-            "warning: {username} has neither a password nor another link; `curfew user invite {username}` makes a way in"
+            "warning: {username} has neither a password nor another link that opens the account; `curfew user invite {username}` makes a way in"
         ));
     }
     Ok(())
