@@ -208,6 +208,10 @@ on_both_backends! {
         let log = curfew.log(0);
         assert!(log.contains("no longer in the configuration") && log.contains("curfew upstream disable work --tenant default"), "{log}");
         assert_eq!(curfew.cli(&["upstream", "show", "work"])["status"], "active");
+        // What is refused leaves it as it was.
+        refused(&curfew, &["upstream", "change", "work", "--domain", "@example.test"], &["--domain:"]);
+        refused(&curfew, &["upstream", "set-secret", "work"], &["--client-secret-stdin"]);
+        assert_eq!(curfew.cli(&["upstream", "show", "work"])["configured"], true);
         // From now on it is changed here.
         let changed = curfew.cli(&["upstream", "change", "work", "--name", "Work"]);
         assert_eq!((&changed["name"], &changed["configured"]), (&"Work".into(), &false.into()));

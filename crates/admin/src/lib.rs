@@ -48,7 +48,7 @@ pub use import::{
     ImportFile, ImportFormat, ImportOutcome, ImportSummary, ImportedLink, ImportedRow, LinkOutcome,
 };
 pub use invitations::{Invitation, Invitations};
-pub use providers::{Rebound, ShownProvider};
+pub use providers::{ChangedProvider, Rebound, ShownProvider};
 pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};
 pub use tenants::TenantChange;

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use curfew_policy::upstream::{EmailFallback, SignUps};
 use curfew_policy::upstream_presets::{IssuerWords, Preset};
 use curfew_store::links::{NewLink, Subject};
@@ -35,7 +37,7 @@ fn a_provider_is_added_shown_changed_and_ended() {
         domains: Some(vec!["Example.com".to_owned()]),
         ..ProviderDraft::default()
     };
-    let changed = admin.provider_change(WORK, change).unwrap().provider;
+    let changed = admin.provider_change(WORK, change).unwrap().shown.provider;
     assert_eq!(changed.settings.policy.domains, ["example.com"]);
     assert_eq!(changed.epoch, added.provider.epoch);
 
@@ -169,36 +171,68 @@ fn the_people_of_one_kind_are_not_those_of_another() {
     assert!(refused.contains("[upstream.work]"), "{refused}");
 }
 
+/// What is done well or badly.
+type Act<'a> = &'a dyn Fn(bool) -> Result<(), AdminError>;
+
 #[test]
-fn what_the_configuration_describes_is_changed_there() {
+fn what_vanished_from_the_configuration_is_changed_here_and_a_refusal_leaves_it_as_it_is() {
     let it = Installation::new();
     let admin = &it.admin;
     let described = configured("work", |_| {});
-    admin.provider_reconcile(&described).unwrap();
-    for refused in [
-        told(admin.provider_change(WORK, ProviderDraft::default())),
-        told(admin.provider_set_secret(WORK, None)),
-        told(admin.provider_set_status(WORK, OwnerStatus::Deleted)),
-    ] {
-        assert!(
-            refused.contains("change [upstream.work] there"),
-            "{refused}"
-        );
-    }
     let name = ProviderName {
         tenant: TENANT.to_owned(),
         slug: "work".to_owned(),
     };
-    assert_eq!(admin.providers_vanished(&[described]).unwrap(), []);
-    assert_eq!(admin.providers_vanished(&[]).unwrap(), [name]);
-    admin.provider_release(WORK).unwrap();
-    assert_eq!(admin.providers_vanished(&[]).unwrap(), []);
-    admin
-        .provider_change(WORK, ProviderDraft::default())
-        .unwrap();
-    admin
-        .provider_set_status(WORK, OwnerStatus::Deleted)
-        .unwrap();
+    let vanished = || admin.providers_vanished(&[]).unwrap();
+    let change = |name: &str| {
+        let draft = ProviderDraft {
+            name: Some(name.to_owned()),
+            ..ProviderDraft::default()
+        };
+        admin.provider_change(WORK, draft).map(drop)
+    };
+    let acts: [(Act<'_>, &str); 2] = [
+        (&|good| change(if good { "Work" } else { "" }), "name"),
+        (
+            &|good| admin.provider_set_secret(WORK, secret(if good { "s" } else { " " })),
+            "client_secret",
+        ),
+    ];
+    for (act, part) in acts {
+        admin.provider_reconcile(&described).unwrap();
+        assert_eq!(
+            admin
+                .providers_vanished(std::slice::from_ref(&described))
+                .unwrap(),
+            []
+        );
+        let before = it.trail().len();
+        told(act(false));
+        assert_eq!(it.trail().len(), before);
+        assert_eq!(vanished(), [name.clone()]);
+        act(true).unwrap();
+        assert_eq!(vanished(), []);
+        // The rows of one transaction have no order among them.
+        let told: BTreeSet<String> = it
+            .trail()
+            .drain(before..)
+            .map(|(_, detail)| detail)
+            .collect();
+        let expected = ["no longer in the configuration", part];
+        assert_eq!(told, expected.map(|what| format!("work: {what}")).into());
+    }
+    admin.provider_reconcile(&described).unwrap();
+    for (next, kept) in [
+        (OwnerStatus::Disabled, true),
+        (OwnerStatus::Active, true),
+        (OwnerStatus::Deleted, false),
+    ] {
+        let stored = admin.provider_show(WORK).unwrap().provider;
+        admin.provider_set_status(WORK, next).unwrap();
+        let id = stored.id;
+        let stored = admin.read(|read| Ok(read.provider(id)?)).unwrap().unwrap();
+        assert_eq!(stored.configured, kept, "{next}");
+    }
 }
 
 #[test]
@@ -302,6 +336,17 @@ fn b17_links_move_with_the_issuer_in_one_audited_step() {
     bound(&it, "carol", ISSUER, "1");
     for dry_run in [true, false] {
         let refused = told(admin.provider_rebind(WORK, (ISSUER, NEW), dry_run));
-        assert!(refused.contains("curfew user unlink"), "{refused}");
+        assert!(
+            refused.contains("curfew user unlink") && !refused.contains("more, which"),
+            "{refused}"
+        );
     }
+    for number in 10..32 {
+        for issuer in [ISSUER, NEW] {
+            bound(&it, "dan", issuer, &number.to_string());
+        }
+    }
+    let refused = told(admin.provider_rebind(WORK, (ISSUER, NEW), true));
+    assert_eq!(refused.matches("curfew user unlink").count(), 20);
+    assert!(refused.contains("\n  and 3 more, "), "{refused}");
 }

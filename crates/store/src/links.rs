@@ -129,18 +129,6 @@ impl Read<'_> {
         Ok(rows.into_iter().map(link).collect())
     }
 
-    /// The links of a provider under an issuer, tombstones included: what a change of the issuer would move.
-    pub fn links_under_issuer(
-        &mut self,
-        provider: ProviderId,
-        issuer: &str,
-    ) -> Result<i64, StoreError> {
-        Ok(on!(&mut *self.connection, c => links::table
-            .filter(links::provider_id.eq(Db(provider)).and(links::issuer.eq(issuer)))
-            .count()
-            .get_result(c)?))
-    }
-
     /// Those whom a change of the issuer would make two of: links under the new issuer whose subject is bound under the old one, too.
     pub fn links_bound_twice(
         &mut self,
