@@ -1,7 +1,7 @@
 //! A provider and a link are ancestors: whatever was born through them is dead at every node in the moment in which their end is
 //! acknowledged, and stays dead.
 
-use conformance_tests::upstream::Upstream;
+use conformance_tests::upstream::{CLIENT_ID, Upstream};
 use conformance_tests::{
     Backend, Browser, PASSWORD, Request, Setup, Tokens, World, html, on_both_backends,
 };
@@ -141,6 +141,33 @@ on_both_backends! {
 
     fn b43_what_was_born_through_a_provider_is_dead_when_it_is_deleted_after_being_disabled(backend) {
         Place::of(backend).ends(&[&["upstream", "disable", "work"], &["upstream", "delete", "work"]], &[]);
+    }
+
+    /// With another issuer or client id it is another provider, and going back makes it no younger.
+    fn b43_what_was_born_through_a_provider_is_dead_when_it_becomes_another(backend) {
+        let place = Place::of(backend);
+        let issuer = place.work.issuer().to_owned();
+        let change = |option: &'static str, to: &str| ["upstream", "change", "work", option, to].map(str::to_owned);
+        let (other, back) = (change("--issuer", "https://other.example.test"), change("--issuer", &issuer));
+        place.ends(&[&other.each_ref().map(String::as_str)], &[&back.each_ref().map(String::as_str)]);
+        let place = Place::of(backend);
+        place.ends(&[&["upstream", "change", "work", "--client-id", "other"]], &[&["upstream", "change", "work", "--client-id", CLIENT_ID]]);
+        // Whatever else is changed ends nothing.
+        let mut lives = Family::through(&place.world, &place.work, "s-bob");
+        place.world.run(&["upstream", "change", "work", "--name", "Work", "--sign-ups", "off"], "");
+        lives.assert_alive(&place.world);
+    }
+
+    /// B17: the same provider under another name is the same.
+    fn b17_what_was_born_through_a_provider_lives_when_its_links_move_to_another_issuer(backend) {
+        let Place { world, work, .. } = Place::of(backend);
+        let mut lives = Family::through(&world, &work, "s-bob");
+        let old = work.issuer();
+        world.run(&["upstream", "rebind-issuer", "work", old, "https://other.example.test"], "");
+        lives.assert_alive(&world);
+        world.run(&["upstream", "rebind-issuer", "work", "https://other.example.test", old], "");
+        lives.assert_alive(&world);
+        Family::through(&world, &work, "s-bob").assert_alive(&world);
     }
 
     /// By an administrator: what was born through this link and nothing else.

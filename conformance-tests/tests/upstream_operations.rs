@@ -355,6 +355,7 @@ on_both_backends! {
         let changed = curfew.try_cli(&["upstream", "change", "work", "--issuer", old], "");
         let told = String::from_utf8_lossy(&changed.stderr).into_owned();
         assert!(told.contains(&format!("curfew upstream rebind-issuer work {new} {old}")), "{told}");
+        assert!(told.contains("every session that was born through work was ended"), "{told}");
         assert_eq!(under(new), "2");
         assert_eq!(curfew.cli(&["upstream", "rebind-issuer", "work", new, old])["links"], 2);
     }

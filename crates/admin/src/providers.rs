@@ -28,6 +28,8 @@ pub struct ChangedProvider {
     pub shown: ShownProvider,
     /// The issuer before, if there is another now: the links stay under that one.
     pub old_issuer: Option<String>,
+    /// With another issuer or client id it is another provider: what was born through the one that it was is dead.
+    pub ended: bool,
 }
 
 /// What moving the links to another issuer did, or would do.
@@ -224,6 +226,7 @@ impl Admin {
             write.provider_update(found.id, &next)?;
             let provider = provider(write, found.tenant_id, &found.slug)?;
             let changed = ChangedProvider {
+                ended: provider.epoch != found.epoch,
                 old_issuer: (provider.issuer != found.issuer).then(|| found.issuer.clone()),
                 shown: shown(write, provider)?,
             };
@@ -268,7 +271,8 @@ impl Admin {
         )
     }
 
-    /// The provider goes under another issuer, and its links move along, in one transaction (B17). A dry run takes it back.
+    /// The provider goes under another issuer, and its links move along, in one transaction (B17). A dry run takes it back. Unlike after a
+    /// change of the issuer, what was born through it lives on: the administrator says that it is the same provider.
     pub fn provider_rebind(
         &self,
         at: (&str, &str),

@@ -40,6 +40,13 @@ fn a_provider_is_added_shown_changed_and_ended() {
     let changed = admin.provider_change(WORK, change).unwrap().shown.provider;
     assert_eq!(changed.settings.policy.domains, ["example.com"]);
     assert_eq!(changed.epoch, added.provider.epoch);
+    let another_client = ProviderDraft {
+        client_id: Some("curfew-2".to_owned()),
+        ..ProviderDraft::default()
+    };
+    let done = admin.provider_change(WORK, another_client).unwrap();
+    assert!(done.ended && done.old_issuer.is_none());
+    assert_eq!(done.shown.provider.epoch, added.provider.epoch + 1);
 
     admin.provider_set_secret(WORK, None).unwrap();
     assert!(!admin.provider_show(WORK).unwrap().has_client_secret);
@@ -59,6 +66,7 @@ fn a_provider_is_added_shown_changed_and_ended() {
     let expected = [
         ("provider.added", "work"),
         ("provider.changed", "work: sign_ups domains"),
+        ("provider.changed", "work: client_id"),
         ("provider.changed", "work: client_secret"),
         ("provider.status_changed", "work: disabled"),
         ("provider.status_changed", "work: active"),
@@ -146,6 +154,17 @@ fn the_database_says_what_the_configuration_says() {
         .unwrap();
     let own = configured("home", |_| {});
     assert_eq!(admin.provider_reconcile(&own).unwrap(), Reconciled::Changed);
+    // What is another provider now is so for those, too, who are signed in.
+    let before = admin.provider_show(WORK).unwrap().provider.epoch;
+    let mut third = configured("work", |draft| {
+        draft.email_fallback = Some(EmailFallback::Off);
+        draft.client_id = Some("curfew-2".to_owned());
+    });
+    third.secret = secret("another");
+    admin.provider_reconcile(&third).unwrap();
+    let after = admin.provider_show(WORK).unwrap().provider.epoch;
+    assert_eq!(after, before + 1);
+    admin.provider_reconcile(&second).unwrap();
     // What it is disabled to stays.
     admin
         .provider_set_status(WORK, OwnerStatus::Disabled)
@@ -328,7 +347,8 @@ fn b17_links_move_with_the_issuer_in_one_audited_step() {
             dry_run: false
         }
     );
-    assert_eq!(admin.provider_show(WORK).unwrap().provider.issuer, NEW);
+    let provider = admin.provider_show(WORK).unwrap().provider;
+    assert_eq!((provider.issuer.as_str(), provider.epoch), (NEW, 1));
     let told_last = it.trail().pop().unwrap();
     assert_eq!(told_last.0, "provider.rebound");
     assert_eq!(told_last.1, format!("work: 2 links from {ISSUER} to {NEW}"));

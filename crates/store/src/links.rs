@@ -251,7 +251,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// The provider goes under another issuer from now on, and its links move along. Returns how many; tombstones move too.
+    /// The provider goes under another issuer from now on, and its links move along. Returns how many; tombstones move too. Nobody's
+    /// session ends: an administrator says that it is the same provider with the same people, who only goes by another name.
     pub fn links_rebind(
         &mut self,
         provider: ProviderId,

@@ -13,6 +13,7 @@ use super::secrets;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::open::Opened;
+use crate::output::aside;
 
 use args::{AddArgs, ChangeArgs, RebindArgs};
 
@@ -24,7 +25,8 @@ pub(crate) enum UpstreamCommand {
     List,
     /// Show one
     Show { slug: String },
-    /// Change what is set; links stay under the issuer that they were made with
+    /// Change what is set; links stay under the issuer that they were made with, and another issuer or client id ends every session that
+    /// was born through it
     Change(Box<ChangeArgs>),
     /// Disable it: every session that was born through it is dead at once
     Disable { slug: String },
@@ -41,7 +43,7 @@ pub(crate) enum UpstreamCommand {
     },
     /// Ask the provider for everything that a sign-in needs, and say what is wrong; exit code 1 when something is
     Test { slug: String },
-    /// The provider has another issuer now: move the links there
+    /// The same provider goes by another issuer now: move the links there; sessions live on
     RebindIssuer(RebindArgs),
 }
 
@@ -86,6 +88,12 @@ pub(crate) fn run(command: UpstreamCommand, global: &Global) -> Result<(), Failu
 fn tell_changed(opened: &Opened, changed: &ChangedProvider) {
     show::one(opened, &changed.shown);
     let (now, links) = (&changed.shown.provider, changed.shown.links.bound);
+    if changed.ended {
+        aside(&format!(
+            "every session that was born through {} was ended: with another issuer or client id it is another provider",
+            now.slug
+        ));
+    }
     if let Some(old) = changed.old_issuer.as_ref().filter(|_| links > 0) {
         show::warn(&format!(
             "the {links} links stay under the old issuer, and nobody gets in through them; \
