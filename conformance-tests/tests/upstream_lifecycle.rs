@@ -15,6 +15,7 @@ fn world(backend: Backend) -> World {
 }
 
 /// A session, and what its person approved: all of one birth.
+#[derive(Clone)]
 struct Family {
     browser: Browser,
     tokens: Tokens,
@@ -184,6 +185,45 @@ on_both_backends! {
         let mut browser = world.browser();
         let answer = browser.sign_in_upstream(&work, "s-bob");
         browser.assert_turned_away(answer, 403, "identity_already_bound");
+        world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// By an administrator: it stays its person's, who neither gets in through it nor takes it away until it is enabled.
+    fn b43_what_was_born_through_a_link_is_dead_when_it_is_disabled_and_stays_dead(backend) {
+        let Place { world, work, .. } = Place::of(backend);
+        Family::through(&world, &work, "s-bob");
+        let bob = world.query("SELECT username FROM users WHERE email_key = 'bob@work.example.test'");
+        world.run(&["user", "set-password", &bob], &format!("{PASSWORD}\n"));
+        let dead = Family::through(&world, &work, "s-bob");
+        let mut others = [Family::of(&world, world.signed_in(&bob)), Family::through(&world, &work, "s-carol")];
+        let link = link_of(&world, &bob);
+        world.run(&["user", "disable-link", &bob, &link], "");
+        dead.clone().assert_dead(&world);
+        for other in &mut others {
+            other.assert_alive(&world);
+        }
+        assert_eq!(world.links_of(&bob)[0]["status"], "disabled");
+        assert!(world.run(&["user", "show", &bob], "").contains("disabled"));
+        let mut browser = world.browser();
+        let before = world.remains();
+        let answer = browser.sign_in_upstream(&work, "s-bob");
+        browser.assert_turned_away(answer, 403, "link_disabled");
+        assert_eq!(world.remains(), before);
+        // Its person has a password, and still cannot take it away.
+        let browser = &mut others[0].browser;
+        let page = browser.get("/account/identities").expect(200).text();
+        assert_eq!(html::input(&page, "id"), None, "{page}");
+        let csrf = html::input(&page, "csrf").expect("a form");
+        browser.post("/account/identities/unlink", &[("csrf", &csrf), ("id", &link)]).expect(404);
+        assert_eq!(world.links_of(&bob)[0]["status"], "disabled");
+        world.run(&["user", "enable-link", &bob, &link], "");
+        dead.assert_dead(&world);
+        Family::through(&world, &work, "s-bob").assert_alive(&world);
+        assert_eq!(link_of(&world, &bob), link);
+        let trail = world.cli(&["audit", "search", "--user", &bob, "--event", "identity.status_changed"]);
+        let mut details: Vec<_> = trail.as_array().expect("rows").iter().map(|row| row["detail"].as_str().expect("a detail")).collect();
+        details.sort_unstable();
+        assert_eq!(details, [format!("work {link}: active"), format!("work {link}: disabled")]);
         world.run(&["doctor", "--invariants"], "");
     }
 

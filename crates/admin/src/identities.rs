@@ -1,4 +1,4 @@
-//! Who people are upstream, as an administrator says it: links shown, made and taken away, quarantine lifted.
+//! Who people are upstream, as an administrator says it: links shown, made, disabled and taken away, quarantine lifted.
 //!
 //! An administrator may bind what no sign-in binds by itself, such as a person's second identity with the same address (B28). Nobody
 //! moves a link to another account: it is taken away there and made here, with an audit row for each (B37).
@@ -14,7 +14,7 @@ use curfew_store::{Read, Write};
 
 use crate::providers::provider;
 use crate::users::{held_user, user};
-use crate::{Admin, AdminError, tenant};
+use crate::{Admin, AdminError, check_step, tenant};
 
 /// A link with the name of its provider.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -33,9 +33,9 @@ pub struct IdentityRequest {
     pub subject: String,
 }
 
-/// What is left after a link was taken away.
+/// How things are after a link was taken away, disabled or enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unlinked {
+pub struct LinkChanged {
     /// Neither a password nor a link that opens the account: only an invitation lets the person in again.
     pub no_way_in: bool,
 }
@@ -232,13 +232,30 @@ impl Admin {
     }
 
     /// Takes a link away: what was born through it is dead, and nobody gets in through it.
-    pub fn user_unlink(&self, at: (&str, &str), link: &str) -> Result<Unlinked, AdminError> {
+    pub fn user_unlink(&self, at: (&str, &str), link: &str) -> Result<LinkChanged, AdminError> {
+        self.user_set_link_status(at, link, OwnerStatus::Deleted)
+    }
+
+    /// Disables a link, enables it again, or takes it away. Every step ends the sessions that were born through it, so enabling again
+    /// revives nothing. While it is disabled, its identity stays its person's, who is refused and cannot take it away.
+    pub fn user_set_link_status(
+        &self,
+        at: (&str, &str),
+        link: &str,
+        next: OwnerStatus,
+    ) -> Result<LinkChanged, AdminError> {
         let Ok(id) = link.parse::<LinkId>() else {
             return Err(AdminError::invalid(
                 "this is no id of a link; it is 22 letters and digits, and `curfew user show` lists those of a user",
             ));
         };
-        self.user_write(at, AuditEvent::IdentityUnlinked, move |write, found| {
+        let (event, told) = match next {
+            OwnerStatus::Deleted => (AuditEvent::IdentityUnlinked, String::new()),
+            OwnerStatus::Active | OwnerStatus::Disabled => {
+                (AuditEvent::IdentityStatusChanged, format!(": {next}"))
+            }
+        };
+        self.user_write(at, event, move |write, found| {
             let links = write.links_of_user(found.id)?;
             let alive = |link: &&Link| link.status != OwnerStatus::Deleted;
             let Some(own) = links.iter().filter(alive).find(|link| link.id == id) else {
@@ -247,12 +264,13 @@ impl Admin {
                     found.username
                 )));
             };
-            write.link_set_status(id, OwnerStatus::Deleted)?;
-            let unlinked = Unlinked {
+            check_step("link", &id.to_string(), own.status, next)?;
+            write.link_set_status(id, next)?;
+            let changed = LinkChanged {
                 no_way_in: !has_way_in(write, found)?,
             };
             let slug = provider_slug(write, own)?;
-            Ok((unlinked, Some(format!("{slug} {id}"))))
+            Ok((changed, Some(format!("{slug} {id}{told}"))))
         })
     }
 

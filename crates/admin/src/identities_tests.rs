@@ -117,6 +117,50 @@ fn b37_a_link_never_changes_its_owner_and_is_taken_away_and_made_anew() {
 }
 
 #[test]
+fn b43_a_link_is_disabled_and_enabled_and_nothing_comes_back() {
+    let it = furnished();
+    let admin = &it.admin;
+    let link = admin
+        .user_link((TENANT, "ada"), identity("1"))
+        .unwrap()
+        .link;
+    let id = link.id.to_string();
+    let set = |name: &str, next| admin.user_set_link_status((TENANT, name), &id, next);
+    let stored = || admin.user_links(TENANT, "ada").unwrap().remove(0).link;
+    assert!(told(set("ada", OwnerStatus::Active)).contains("nothing to do"));
+    assert!(told(set("bob", OwnerStatus::Disabled)).contains("no such link"));
+    let before = it.trail().len();
+    assert!(set("ada", OwnerStatus::Disabled).unwrap().no_way_in);
+    let disabled = stored();
+    assert_eq!(
+        (disabled.status, disabled.epoch, &disabled.subject),
+        (OwnerStatus::Disabled, link.epoch + 1, &link.subject)
+    );
+    assert!(told(set("ada", OwnerStatus::Disabled)).contains("nothing to do"));
+    assert!(told(admin.user_link((TENANT, "bob"), identity("1"))).contains("user `ada`"));
+    assert!(!set("ada", OwnerStatus::Active).unwrap().no_way_in);
+    let enabled = stored();
+    assert_eq!(
+        (enabled.status, enabled.epoch),
+        (OwnerStatus::Active, link.epoch + 2)
+    );
+    admin.user_unlink((TENANT, "ada"), &id).unwrap();
+    assert!(told(set("ada", OwnerStatus::Active)).contains("no such link"));
+    let expected = [
+        (
+            "identity.status_changed".to_owned(),
+            format!("work {id}: disabled"),
+        ),
+        (
+            "identity.status_changed".to_owned(),
+            format!("work {id}: active"),
+        ),
+        ("identity.unlinked".to_owned(), format!("work {id}")),
+    ];
+    assert_eq!(it.trail()[before..], expected);
+}
+
+#[test]
 fn whoever_is_left_without_a_way_in_is_told_of() {
     let it = furnished();
     let admin = &it.admin;

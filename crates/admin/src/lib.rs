@@ -43,7 +43,7 @@ pub use configured::{ConfiguredProvider, ProviderName, Reconciled};
 pub use error::AdminError;
 pub use filling::Filling;
 pub use health::{EmptyLinks, Health};
-pub use identities::{IdentityRequest, ShownLink, Unlinked};
+pub use identities::{IdentityRequest, LinkChanged, ShownLink};
 pub use import::{
     ImportFile, ImportFormat, ImportOutcome, ImportSummary, ImportedLink, ImportedRow, LinkOutcome,
 };
