@@ -305,6 +305,27 @@ fn sxd_01_the_risks_of_the_device_flow_are_written_down() {
     }
 }
 
+/// What is counted of sign-ins through providers is explained to operators.
+#[test]
+fn what_is_counted_of_providers_is_written_down() {
+    let page = std::fs::read_to_string(repository().join("docs/operations.md")).expect("a page");
+    let mut files = Vec::new();
+    sources(&repository().join("crates"), &mut files);
+    let mut metrics = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a file");
+        let named = text.split('"').filter(|word| {
+            let rest = word.strip_prefix("curfew_upstream_");
+            rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        });
+        metrics.extend(named.map(str::to_owned));
+    }
+    assert!(metrics.len() > 2, "{metrics:?}");
+    for metric in metrics {
+        assert!(page.contains(&format!("`{metric}")), "{metric}");
+    }
+}
+
 /// STYLE: a production file stays under about 400 lines; tests that stand at its end are not counted.
 #[test]
 fn files_stay_on_few_screens() {
