@@ -6,12 +6,14 @@
 //! 4. [`wire`] is the HTTP client: requests are sent as written, answers are told as they came.
 //! 5. [`upstream`] has the other side: OpenID providers and a GitHub, honest and hostile, and the way there and back.
 //! 6. [`linking`] looks at what becomes of people who come from there: whom they are, what is stored, and that a refusal leaves nothing.
-//! 7. [`history`] judges a recorded history of operations: was every revocation linearizable?
+//! 7. [`hostile`] has what hostile providers and people have in common.
+//! 8. [`history`] judges a recorded history of operations: was every revocation linearizable?
 //!
 //! Every test runs on both databases: see [`on_both_backends`].
 
 pub mod github;
 pub mod history;
+pub mod hostile;
 pub mod html;
 pub mod linking;
 pub mod load;

@@ -260,6 +260,30 @@ fn c17_every_minting_path_is_known_and_one_file_makes_ends() {
     assert_eq!(making, ["policy/src/lifetime.rs"]);
 }
 
+/// What is used up or filled once says by its answer who was first. `?` takes the error out and leaves that answer, which no
+/// `#[must_use]` sees: so nobody calls such a function as a statement of its own.
+#[test]
+fn who_was_first_is_always_looked_at() {
+    let mut files = Vec::new();
+    sources(&repository().join("crates"), &mut files);
+    let mut careless = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a file");
+        for (at, name) in ["_consume(", "_backfill("]
+            .into_iter()
+            .flat_map(|name| text.match_indices(name))
+        {
+            let before = text[..at].rfind([';', '{', '}']).map_or(0, |end| end + 1);
+            let (call, rest) = (text[before..at].trim(), &text[at + name.len()..]);
+            let statement = rest.find(';').map_or("", |end| &rest[..end]);
+            if call.starts_with("write.") && statement.ends_with(")?") {
+                careless.push(format!("{}: {call}{name}", file.display()));
+            }
+        }
+    }
+    assert!(careless.is_empty(), "{careless:#?}");
+}
+
 /// SXD-01: the risks of approving across devices are written down, and every switch that the text names exists.
 #[test]
 fn sxd_01_the_risks_of_the_device_flow_are_written_down() {
@@ -278,6 +302,27 @@ fn sxd_01_the_risks_of_the_device_flow_are_written_down() {
             risks.contains(setting) && settings.contains(setting),
             "{setting}"
         );
+    }
+}
+
+/// What is counted of sign-ins through providers is explained to operators.
+#[test]
+fn what_is_counted_of_providers_is_written_down() {
+    let page = std::fs::read_to_string(repository().join("docs/operations.md")).expect("a page");
+    let mut files = Vec::new();
+    sources(&repository().join("crates"), &mut files);
+    let mut metrics = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a file");
+        let named = text.split('"').filter(|word| {
+            let rest = word.strip_prefix("curfew_upstream_");
+            rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        });
+        metrics.extend(named.map(str::to_owned));
+    }
+    assert!(metrics.len() > 2, "{metrics:?}");
+    for metric in metrics {
+        assert!(page.contains(&format!("`{metric}")), "{metric}");
     }
 }
 

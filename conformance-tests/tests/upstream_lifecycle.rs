@@ -1,7 +1,7 @@
 //! A provider and a link are ancestors: whatever was born through them is dead at every node in the moment in which their end is
 //! acknowledged, and stays dead.
 
-use conformance_tests::upstream::Upstream;
+use conformance_tests::upstream::{CLIENT_ID, Upstream};
 use conformance_tests::{
     Backend, Browser, Client, Family, PASSWORD, Request, Setup, World, html, on_both_backends,
 };
@@ -102,6 +102,34 @@ on_both_backends! {
         Place::of(backend).ends(&[&["upstream", "disable", "work"], &["upstream", "delete", "work"]], &[]);
     }
 
+    /// With another issuer or client id it is another provider, and going back makes it no younger.
+    fn b43_what_was_born_through_a_provider_is_dead_when_it_becomes_another(backend) {
+        let place = Place::of(backend);
+        let issuer = place.work.issuer().to_owned();
+        let change = |option: &'static str, to: &str| ["upstream", "change", "work", option, to].map(str::to_owned);
+        let (other, back) = (change("--issuer", "https://other.example.test"), change("--issuer", &issuer));
+        place.ends(&[&other.each_ref().map(String::as_str)], &[&back.each_ref().map(String::as_str)]);
+        let place = Place::of(backend);
+        place.ends(&[&["upstream", "change", "work", "--client-id", "other"]], &[&["upstream", "change", "work", "--client-id", CLIENT_ID]]);
+        // Whatever else is changed ends nothing.
+        let mut lives = place.through(&place.work, "s-bob");
+        place.world.run(&["upstream", "change", "work", "--name", "Work", "--sign-ups", "off"], "");
+        lives.assert_alive(&place.world);
+    }
+
+    /// B17: the same provider under another name is the same.
+    fn b17_what_was_born_through_a_provider_lives_when_its_links_move_to_another_issuer(backend) {
+        let place = Place::of(backend);
+        let Place { world, work, .. } = &place;
+        let mut lives = place.through(work, "s-bob");
+        let old = work.issuer();
+        world.run(&["upstream", "rebind-issuer", "work", old, "https://other.example.test"], "");
+        lives.assert_alive(world);
+        world.run(&["upstream", "rebind-issuer", "work", "https://other.example.test", old], "");
+        lives.assert_alive(world);
+        place.through(work, "s-bob").assert_alive(world);
+    }
+
     /// By an administrator: what was born through this link and nothing else.
     fn b43_what_was_born_through_a_link_is_dead_when_it_is_taken_away(backend) {
         let place = Place::of(backend);
@@ -118,6 +146,46 @@ on_both_backends! {
         let mut browser = world.browser();
         let answer = browser.sign_in_upstream(work, "s-bob");
         browser.assert_refused(&answer, 403, "identity_already_bound");
+        world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// By an administrator: it stays its person's, who neither gets in through it nor takes it away until it is enabled.
+    fn b43_what_was_born_through_a_link_is_dead_when_it_is_disabled_and_stays_dead(backend) {
+        let place = Place::of(backend);
+        let Place { world, work, .. } = &place;
+        world.let_in(work, "s-bob");
+        let bob = world.query("SELECT username FROM users WHERE email_key = 'bob@work.example.test'");
+        world.run(&["user", "set-password", &bob], &format!("{PASSWORD}\n"));
+        let dead = place.through(work, "s-bob");
+        let mut others = [place.born(world.signed_in(&bob)), place.through(work, "s-carol")];
+        let link = world.link_id(&bob, "work");
+        world.run(&["user", "disable-link", &bob, &link], "");
+        dead.clone().assert_dead(world);
+        for other in &mut others {
+            other.assert_alive(world);
+        }
+        assert_eq!(world.shown_links(&bob)[0]["status"], "disabled");
+        assert!(world.run(&["user", "show", &bob], "").contains("disabled"));
+        let mut browser = world.browser();
+        let before = world.remains();
+        let answer = browser.sign_in_upstream(work, "s-bob");
+        browser.assert_refused(&answer, 403, "link_disabled");
+        assert_eq!(world.remains(), before);
+        // Its person has a password, and still cannot take it away.
+        let browser = &mut others[0].browser;
+        let page = browser.get("/account/identities").expect(200).text();
+        assert_eq!(html::input(&page, "id"), None, "{page}");
+        let csrf = html::input(&page, "csrf").expect("a form");
+        browser.post("/account/identities/unlink", &[("csrf", &csrf), ("id", &link)]).expect(404);
+        assert_eq!(world.shown_links(&bob)[0]["status"], "disabled");
+        world.run(&["user", "enable-link", &bob, &link], "");
+        dead.assert_dead(world);
+        place.through(work, "s-bob").assert_alive(world);
+        assert_eq!(world.link_id(&bob, "work"), link);
+        let trail = world.cli(&["audit", "search", "--user", &bob, "--event", "identity.status_changed"]);
+        let mut details: Vec<_> = trail.as_array().expect("rows").iter().map(|row| row["detail"].as_str().expect("a detail")).collect();
+        details.sort_unstable();
+        assert_eq!(details, [format!("work {link}: active"), format!("work {link}: disabled")]);
         world.run(&["doctor", "--invariants"], "");
     }
 

@@ -208,6 +208,10 @@ on_both_backends! {
         let log = curfew.log(0);
         assert!(log.contains("no longer in the configuration") && log.contains("curfew upstream disable work --tenant default"), "{log}");
         assert_eq!(curfew.cli(&["upstream", "show", "work"])["status"], "active");
+        // What is refused leaves it as it was.
+        refused(&curfew, &["upstream", "change", "work", "--domain", "@example.test"], &["--domain:"]);
+        refused(&curfew, &["upstream", "set-secret", "work"], &["--client-secret-stdin"]);
+        assert_eq!(curfew.cli(&["upstream", "show", "work"])["configured"], true);
         // From now on it is changed here.
         let changed = curfew.cli(&["upstream", "change", "work", "--name", "Work"]);
         assert_eq!((&changed["name"], &changed["configured"]), (&"Work".into(), &false.into()));
@@ -351,6 +355,7 @@ on_both_backends! {
         let changed = curfew.try_cli(&["upstream", "change", "work", "--issuer", old], "");
         let told = String::from_utf8_lossy(&changed.stderr).into_owned();
         assert!(told.contains(&format!("curfew upstream rebind-issuer work {new} {old}")), "{told}");
+        assert!(told.contains("every session that was born through work was ended"), "{told}");
         assert_eq!(under(new), "2");
         assert_eq!(curfew.cli(&["upstream", "rebind-issuer", "work", new, old])["links"], 2);
     }

@@ -5,7 +5,7 @@ use std::thread;
 use conformance_tests::stub::Stub;
 use conformance_tests::upstream::Registration;
 use conformance_tests::{
-    Backend, Browser, Request, Response, Setup, World, html, on_both_backends, wire,
+    Backend, Browser, Curfew, Request, Response, Setup, World, html, on_both_backends, wire,
 };
 use demo_provider::{Answer, Received};
 use serde_json::{Value, json};
@@ -121,6 +121,41 @@ fn has_session(answer: &Response) -> bool {
         .any(|cookie| cookie.starts_with("__Host-curfew_session_"))
 }
 
+/// Somebody whose sign-in fills ada's empty link, and is about to commit until somebody else waits for it.
+const FILLING: &str = "DO $$
+    DECLARE waiting int;
+    BEGIN
+        PERFORM 1 FROM users WHERE username = 'ada' FOR UPDATE;
+        UPDATE links SET issuer = 'https://id.example.test', subject = '00u1' WHERE subject = '';
+        FOR i IN 1..3000 LOOP
+            PERFORM pg_stat_clear_snapshot();
+            SELECT count(*) INTO waiting FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid));
+            IF waiting > 0 THEN RETURN; END IF;
+            PERFORM pg_sleep(0.01);
+        END LOOP;
+        RAISE EXCEPTION 'nobody waits';
+    END $$";
+
+/// Somebody signs in as `00u1` and fills ada's empty link; at the same moment, `act` is done.
+fn while_filled<T>(curfew: &Curfew, backend: Backend, act: impl FnOnce() -> T) -> T {
+    if backend == Backend::Sqlite {
+        // One writer: who comes at the same moment comes later.
+        curfew.query("UPDATE links SET issuer = 'https://id.example.test', subject = '00u1' WHERE subject = ''");
+        return act();
+    }
+    thread::scope(|scope| {
+        let filling = scope.spawn(|| curfew.try_query(FILLING));
+        let filled = "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation \
+                      WHERE relname = 'links' AND mode = 'RowExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while curfew.query(filled) == "0" && !filling.is_finished() {
+            thread::yield_now();
+        }
+        let done = act();
+        filling.join().expect("no panic").expect("somebody waited");
+        done
+    })
+}
+
 fn together(world: &World, pair: &[Request]) -> Vec<Response> {
     let answers = wire::release_together(&world.nodes(), pair).into_iter();
     answers.map(|answer| answer.expect("an answer")).collect()
@@ -162,6 +197,31 @@ on_both_backends! {
         assert!((1..winners.len()).contains(&second), "the second of two won {second} times of {TRIALS}");
         world.run(&["doctor", "--invariants"], "");
         world.run(&["audit", "verify"], "");
+    }
+
+    /// B14: an administrator binds an identity while its account's empty link gets another one: nobody's word is told as done that is not.
+    fn race_b14_an_administrator_and_a_sign_in_never_share_an_empty_link(backend) {
+        let of = |subject: &'static str| ["user", "link", "ada", "--provider", "work", "--subject", subject];
+        for (subject, done) in [("00u2", true), ("00u1", false)] {
+            let curfew = Setup::new(backend).prepare();
+            curfew.upstream_add(Registration::new("work", &[]), "openid", "https://id.example.test", "the secret");
+            curfew.import_people(&json!([{ "username": "ada", "links": [{ "provider": "work" }] }]));
+            let answer = while_filled(&curfew, backend, || curfew.try_cli(&of(subject), ""));
+            let told = String::from_utf8_lossy(&answer.stderr).into_owned();
+            assert_eq!(answer.status.success(), done, "{told}");
+            assert!(done || told.contains("already"), "{told}");
+            let expected = if done { "00u1\n00u2" } else { "00u1" };
+            assert_eq!(curfew.query("SELECT subject FROM links ORDER BY subject"), expected);
+            let trail = curfew.cli(&["audit", "search", "--user", "ada", "--event", "identity.backfilled"]);
+            assert_eq!(trail, json!([]), "the administrator filled nothing");
+        }
+        // An import likewise.
+        let curfew = Setup::new(backend).prepare();
+        curfew.upstream_add(Registration::new("work", &[]), "openid", "https://id.example.test", "the secret");
+        curfew.import_people(&json!([{ "username": "ada", "links": [{ "provider": "work" }] }]));
+        let people = json!([{ "username": "ada", "links": [{ "provider": "work", "subject": "00u2" }] }]);
+        while_filled(&curfew, backend, || curfew.import_people(&people));
+        assert_eq!(curfew.query("SELECT subject FROM links ORDER BY subject"), "00u1\n00u2");
     }
 
     /// B46: one new person, whose two browsers come at the same moment: one account with one link, and both are signed in to it.

@@ -1,4 +1,4 @@
-//! Who people are upstream, as an administrator says it: links shown, made and taken away, quarantine lifted.
+//! Who people are upstream, as an administrator says it: links shown, made, disabled and taken away, quarantine lifted.
 //!
 //! An administrator may bind what no sign-in binds by itself, such as a person's second identity with the same address (B28). Nobody
 //! moves a link to another account: it is taken away there and made here, with an audit row for each (B37).
@@ -9,11 +9,12 @@ use curfew_protocol::{LinkId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent};
 use curfew_store::links::{Link, NewLink, Subject};
 use curfew_store::providers::Provider;
+use curfew_store::users::User;
 use curfew_store::{Read, Write};
 
 use crate::providers::provider;
-use crate::users::user;
-use crate::{Admin, AdminError, tenant};
+use crate::users::{held_user, user};
+use crate::{Admin, AdminError, check_step, tenant};
 
 /// A link with the name of its provider.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -32,10 +33,10 @@ pub struct IdentityRequest {
     pub subject: String,
 }
 
-/// What is left after a link was taken away.
+/// How things are after a link was taken away, disabled or enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unlinked {
-    /// Neither a password nor another link: only an invitation lets the person in again.
+pub struct LinkChanged {
+    /// Neither a password nor a link that opens the account: only an invitation lets the person in again.
     pub no_way_in: bool,
 }
 
@@ -108,32 +109,56 @@ pub(crate) fn empty_link(
     user: UserId,
 ) -> Result<Option<Link>, AdminError> {
     let links = read.links_of_user(user)?;
-    Ok(links.into_iter().find(|link| {
-        link.provider_id == provider.id
-            && link.subject.is_none()
-            && link.status != OwnerStatus::Deleted
-    }))
+    let mut here = links
+        .into_iter()
+        .filter(|link| link.provider_id == provider.id);
+    Ok(here.find(Link::is_waiting))
 }
 
-/// Binds the identity: an imported link that waits gets it, or a new link is made. Answers the link and what happened.
+/// What became of an identity that was to be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// There is a new link.
+    Linked,
+    /// An imported link that waited has it.
+    Filled,
+    /// An imported link that waited had it a moment earlier: its person came.
+    Already,
+}
+
+/// Binds the identity: an imported link that waits gets it, or a new link is made. Answers the link and what happened. `user` is held,
+/// so that nobody who signs in fills the same link meanwhile (B14).
 pub(crate) fn bind(
     write: &mut Write<'_>,
     provider: &Provider,
     user: UserId,
     subject: Subject,
-) -> Result<(LinkId, AuditEvent), AdminError> {
-    let display = subject.subject.clone();
+) -> Result<(LinkId, Bound), AdminError> {
     if let Some(waiting) = empty_link(write, provider, user)? {
-        write.link_backfill(waiting.id, &subject, &display)?;
-        return Ok((waiting.id, AuditEvent::IdentityBackfilled));
+        return Ok((waiting.id, fill(write, waiting.id, &subject)?));
     }
+    let display = subject.subject.clone();
     let id = write.link_insert(&NewLink {
         provider_id: provider.id,
         user_id: user,
         subject: Some(subject),
         display,
     })?;
-    Ok((id, AuditEvent::IdentityLinked))
+    Ok((id, Bound::Linked))
+}
+
+/// Gives the link its identity, or compares the one that it has got by now (B15).
+fn fill(write: &mut Write<'_>, waiting: LinkId, subject: &Subject) -> Result<Bound, AdminError> {
+    if write.link_backfill(waiting, subject, &subject.subject)? {
+        return Ok(Bound::Filled);
+    }
+    let stored = write.link(waiting)?;
+    if stored.is_some_and(|link| link.subject.as_ref() == Some(subject)) {
+        return Ok(Bound::Already);
+    }
+    Err(AdminError::invalid(
+        "the imported link that waited was filled or taken away at this moment; look at `curfew user show`, and do it again if it is still right",
+    ))
 }
 
 impl Admin {
@@ -163,7 +188,7 @@ impl Admin {
         let entry = self.entry(AuditEvent::IdentityLinked);
         self.write(move |write| {
             let owner = tenant(write, &tenant_slug)?;
-            let found = user(write, owner.id, &name)?;
+            let found = held_user(write, owner.id, &name)?;
             if found.status == UserStatus::Deleted {
                 return Err(AdminError::invalid(
                     "a deleted user gets no identity; restore the user first",
@@ -177,13 +202,21 @@ impl Admin {
                 issuer: issuer.to_owned(),
                 subject: identity.subject.clone(),
             };
-            if find_bound(write, &provider, &subject, Some(found.id))?.is_some() {
-                return Err(AdminError::Invalid(format!(
+            let already = || {
+                AdminError::Invalid(format!(
                     "this identity is bound to `{}` already; there is nothing to do",
                     found.username
-                )));
+                ))
+            };
+            if find_bound(write, &provider, &subject, Some(found.id))?.is_some() {
+                return Err(already());
             }
-            let (id, event) = bind(write, &provider, found.id, subject)?;
+            let (id, bound) = bind(write, &provider, found.id, subject)?;
+            let event = match bound {
+                Bound::Linked => AuditEvent::IdentityLinked,
+                Bound::Filled => AuditEvent::IdentityBackfilled,
+                Bound::Already => return Err(already()),
+            };
             write.audit(&AuditEntry {
                 event,
                 tenant_id: Some(owner.id),
@@ -199,13 +232,30 @@ impl Admin {
     }
 
     /// Takes a link away: what was born through it is dead, and nobody gets in through it.
-    pub fn user_unlink(&self, at: (&str, &str), link: &str) -> Result<Unlinked, AdminError> {
+    pub fn user_unlink(&self, at: (&str, &str), link: &str) -> Result<LinkChanged, AdminError> {
+        self.user_set_link_status(at, link, OwnerStatus::Deleted)
+    }
+
+    /// Disables a link, enables it again, or takes it away. Every step ends the sessions that were born through it, so enabling again
+    /// revives nothing. While it is disabled, its identity stays its person's, who is refused and cannot take it away.
+    pub fn user_set_link_status(
+        &self,
+        at: (&str, &str),
+        link: &str,
+        next: OwnerStatus,
+    ) -> Result<LinkChanged, AdminError> {
         let Ok(id) = link.parse::<LinkId>() else {
             return Err(AdminError::invalid(
                 "this is no id of a link; it is 22 letters and digits, and `curfew user show` lists those of a user",
             ));
         };
-        self.user_write(at, AuditEvent::IdentityUnlinked, move |write, found| {
+        let (event, told) = match next {
+            OwnerStatus::Deleted => (AuditEvent::IdentityUnlinked, String::new()),
+            OwnerStatus::Active | OwnerStatus::Disabled => {
+                (AuditEvent::IdentityStatusChanged, format!(": {next}"))
+            }
+        };
+        self.user_write(at, event, move |write, found| {
             let links = write.links_of_user(found.id)?;
             let alive = |link: &&Link| link.status != OwnerStatus::Deleted;
             let Some(own) = links.iter().filter(alive).find(|link| link.id == id) else {
@@ -214,13 +264,13 @@ impl Admin {
                     found.username
                 )));
             };
-            write.link_set_status(id, OwnerStatus::Deleted)?;
-            let others = links.iter().filter(alive).any(|link| link.id != id);
-            let unlinked = Unlinked {
-                no_way_in: found.password_hash.is_none() && !others,
+            check_step("link", &id.to_string(), own.status, next)?;
+            write.link_set_status(id, next)?;
+            let changed = LinkChanged {
+                no_way_in: !has_way_in(write, found)?,
             };
             let slug = provider_slug(write, own)?;
-            Ok((unlinked, Some(format!("{slug} {id}"))))
+            Ok((changed, Some(format!("{slug} {id}{told}"))))
         })
     }
 
@@ -236,6 +286,17 @@ impl Admin {
             Ok(((), None))
         })
     }
+}
+
+/// Does anything open the account: a password, or a link through which its person can come?
+fn has_way_in(read: &mut Read<'_>, user: &User) -> Result<bool, AdminError> {
+    if user.password_hash.is_some() {
+        return Ok(true);
+    }
+    let providers = read.provider_list(user.tenant_id)?;
+    let links = read.links_of_user(user.id)?;
+    let opening = |link: &Link| providers.iter().any(|provider| link.opens(provider));
+    Ok(links.iter().any(opening))
 }
 
 fn provider_slug(read: &mut Read<'_>, link: &Link) -> Result<String, AdminError> {

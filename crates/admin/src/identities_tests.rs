@@ -4,7 +4,7 @@ use curfew_protocol::Redacted;
 
 use super::*;
 use crate::import::{ImportFile, ImportFormat};
-use crate::testing::{ISSUER, Installation, TENANT};
+use crate::testing::{ISSUER, Installation, TENANT, openid};
 
 /// With `ada` and `bob`, who have links that wait at `work`.
 fn furnished() -> Installation {
@@ -69,6 +69,22 @@ fn b28_an_administrator_binds_what_no_sign_in_binds_by_itself() {
 }
 
 #[test]
+fn b15_a_link_that_was_filled_meanwhile_is_compared_and_not_filled() {
+    let it = furnished();
+    let waiting = it.admin.user_links(TENANT, "ada").unwrap().remove(0).link;
+    let subject = |subject: &str| Subject {
+        issuer: ISSUER.to_owned(),
+        subject: subject.to_owned(),
+    };
+    let try_to_fill = |with: Subject| it.admin.write(move |write| fill(write, waiting.id, &with));
+    assert_eq!(try_to_fill(subject("1")).unwrap(), Bound::Filled);
+    assert_eq!(try_to_fill(subject("1")).unwrap(), Bound::Already);
+    assert!(told(try_to_fill(subject("2"))).contains("at this moment"));
+    let stored = it.admin.user_links(TENANT, "ada").unwrap().remove(0).link;
+    assert_eq!(stored.subject, Some(subject("1")));
+}
+
+#[test]
 fn b37_a_link_never_changes_its_owner_and_is_taken_away_and_made_anew() {
     let it = furnished();
     let admin = &it.admin;
@@ -98,6 +114,83 @@ fn b37_a_link_never_changes_its_owner_and_is_taken_away_and_made_anew() {
         (of_ada.status, of_ada.epoch),
         (OwnerStatus::Deleted, link.epoch + 1)
     );
+}
+
+#[test]
+fn b43_a_link_is_disabled_and_enabled_and_nothing_comes_back() {
+    let it = furnished();
+    let admin = &it.admin;
+    let link = admin
+        .user_link((TENANT, "ada"), identity("1"))
+        .unwrap()
+        .link;
+    let id = link.id.to_string();
+    let set = |name: &str, next| admin.user_set_link_status((TENANT, name), &id, next);
+    let stored = || admin.user_links(TENANT, "ada").unwrap().remove(0).link;
+    assert!(told(set("ada", OwnerStatus::Active)).contains("nothing to do"));
+    assert!(told(set("bob", OwnerStatus::Disabled)).contains("no such link"));
+    let before = it.trail().len();
+    assert!(set("ada", OwnerStatus::Disabled).unwrap().no_way_in);
+    let disabled = stored();
+    assert_eq!(
+        (disabled.status, disabled.epoch, &disabled.subject),
+        (OwnerStatus::Disabled, link.epoch + 1, &link.subject)
+    );
+    assert!(told(set("ada", OwnerStatus::Disabled)).contains("nothing to do"));
+    assert!(told(admin.user_link((TENANT, "bob"), identity("1"))).contains("user `ada`"));
+    assert!(!set("ada", OwnerStatus::Active).unwrap().no_way_in);
+    let enabled = stored();
+    assert_eq!(
+        (enabled.status, enabled.epoch),
+        (OwnerStatus::Active, link.epoch + 2)
+    );
+    admin.user_unlink((TENANT, "ada"), &id).unwrap();
+    assert!(told(set("ada", OwnerStatus::Active)).contains("no such link"));
+    let expected = [
+        (
+            "identity.status_changed".to_owned(),
+            format!("work {id}: disabled"),
+        ),
+        (
+            "identity.status_changed".to_owned(),
+            format!("work {id}: active"),
+        ),
+        ("identity.unlinked".to_owned(), format!("work {id}")),
+    ];
+    assert_eq!(it.trail()[before..], expected);
+}
+
+#[test]
+fn whoever_is_left_without_a_way_in_is_told_of() {
+    let it = furnished();
+    let admin = &it.admin;
+    let id_of = |subject: &str| {
+        let linked = admin.user_link((TENANT, "ada"), identity(subject));
+        linked.unwrap().link.id.to_string()
+    };
+    let unlinked = |id: &str| admin.user_unlink((TENANT, "ada"), id).unwrap().no_way_in;
+    let (one, other) = (id_of("1"), id_of("2"));
+    assert!(!unlinked(&one), "the other link opens the account");
+    // A link that waits is somebody's whom nobody knows yet, and one at a disabled provider opens nothing.
+    admin
+        .provider_add((TENANT, "home"), openid(), None)
+        .unwrap();
+    let text = "username,provider\nada,home\n";
+    let file = ImportFile::read(text.as_bytes(), ImportFormat::Csv, None).unwrap();
+    admin.import_users(TENANT, &file, false, |_| {}).unwrap();
+    let last = id_of("3");
+    assert!(!unlinked(&other));
+    assert!(unlinked(&last), "only a link that waits is left");
+    let elsewhere = IdentityRequest {
+        provider: "home".to_owned(),
+        ..identity("4")
+    };
+    admin.user_link((TENANT, "ada"), elsewhere).unwrap();
+    let last = id_of("5");
+    admin
+        .provider_set_status((TENANT, "home"), OwnerStatus::Disabled)
+        .unwrap();
+    assert!(unlinked(&last), "the other link is at a disabled provider");
 }
 
 #[test]

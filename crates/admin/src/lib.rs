@@ -43,12 +43,12 @@ pub use configured::{ConfiguredProvider, ProviderName, Reconciled};
 pub use error::AdminError;
 pub use filling::Filling;
 pub use health::{EmptyLinks, Health};
-pub use identities::{IdentityRequest, ShownLink, Unlinked};
+pub use identities::{IdentityRequest, LinkChanged, ShownLink};
 pub use import::{
     ImportFile, ImportFormat, ImportOutcome, ImportSummary, ImportedLink, ImportedRow, LinkOutcome,
 };
 pub use invitations::{Invitation, Invitations};
-pub use providers::{Rebound, ShownProvider};
+pub use providers::{ChangedProvider, Rebound, ShownProvider};
 pub use resources::AddedResource;
 pub use scopes::{NewScope, ScopeChange};
 pub use tenants::TenantChange;

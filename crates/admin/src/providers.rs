@@ -22,6 +22,16 @@ pub struct ShownProvider {
     pub links: LinkCounts,
 }
 
+/// What a change did.
+#[derive(Clone, Debug)]
+pub struct ChangedProvider {
+    pub shown: ShownProvider,
+    /// The issuer before, if there is another now: the links stay under that one.
+    pub old_issuer: Option<String>,
+    /// With another issuer or client id it is another provider: what was born through the one that it was is dead.
+    pub ended: bool,
+}
+
 /// What moving the links to another issuer did, or would do.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Rebound {
@@ -65,14 +75,23 @@ fn shown(read: &mut Read<'_>, provider: Provider) -> Result<ShownProvider, Admin
     })
 }
 
-/// What the configuration says is changed there: here it would last until the next start.
-fn check_changeable(provider: &Provider) -> Result<(), AdminError> {
-    if provider.configured {
-        return Err(AdminError::Invalid(format!(
-            "the provider `{0}` is described in the configuration; change [upstream.{0}] there and start the server again",
-            provider.slug
-        )));
+/// What came from the configuration and is described there no more is changed here from now on. Called when nothing refuses the change
+/// any more, in its transaction.
+fn release(
+    write: &mut Write<'_>,
+    found: &Provider,
+    template: &AuditEntry,
+) -> Result<(), AdminError> {
+    if !found.configured {
+        return Ok(());
     }
+    write.provider_set_configured(found.id, false)?;
+    write.audit(&AuditEntry {
+        event: AuditEvent::ProviderChanged,
+        tenant_id: Some(found.tenant_id),
+        detail: Some(format!("{}: no longer in the configuration", found.slug)),
+        ..template.clone()
+    })?;
     Ok(())
 }
 
@@ -138,17 +157,37 @@ impl Admin {
     }
 
     /// Finds one and works on it, with its audit row. The job answers what the audit row is to say behind the slug.
-    pub(crate) fn provider_write<T: Send + 'static>(
+    pub(crate) fn provider_write<T, J>(
+        &self,
+        at: (&str, &str),
+        event: AuditEvent,
+        job: J,
+    ) -> Result<T, AdminError>
+    where
+        T: Send + 'static,
+        J: Fn(&mut Write<'_>, &Provider) -> Result<(T, Option<String>), AdminError>
+            + Send
+            + 'static,
+    {
+        self.write(self.provider_job(at, event, job))
+    }
+
+    /// The same, to be done or rehearsed.
+    fn provider_job<T, J>(
         &self,
         (tenant_slug, slug): (&str, &str),
         event: AuditEvent,
-        job: impl Fn(&mut Write<'_>, &Provider) -> Result<(T, Option<String>), AdminError>
-        + Send
-        + 'static,
-    ) -> Result<T, AdminError> {
+        job: J,
+    ) -> impl Fn(&mut Write<'_>) -> Result<T, AdminError> + Send + 'static + use<T, J>
+    where
+        T: Send + 'static,
+        J: Fn(&mut Write<'_>, &Provider) -> Result<(T, Option<String>), AdminError>
+            + Send
+            + 'static,
+    {
         let (tenant_slug, slug) = (tenant_slug.to_owned(), slug.to_owned());
         let entry = self.entry(event);
-        self.write(move |write| {
+        move |write| {
             let owner = tenant(write, &tenant_slug)?;
             let found = provider(write, owner.id, &slug)?;
             let (done, detail) = job(write, &found)?;
@@ -159,17 +198,18 @@ impl Admin {
                 ..entry.clone()
             })?;
             Ok(done)
-        })
+        }
     }
 
-    /// Changes what was said. Links stay under the issuer that they were made with (B17).
+    /// Changes what was said. Links stay under the issuer that they were made with (B17). Whoever calls this, sets a secret or deletes
+    /// has looked that the configuration does not describe the provider: the next start would put it back.
     pub fn provider_change(
         &self,
         at: (&str, &str),
         draft: ProviderDraft,
-    ) -> Result<ShownProvider, AdminError> {
+    ) -> Result<ChangedProvider, AdminError> {
+        let template = self.entry(AuditEvent::ProviderChanged);
         self.provider_write(at, AuditEvent::ProviderChanged, move |write, found| {
-            check_changeable(found)?;
             let standing = Standing {
                 kind: found.kind,
                 name: &found.name,
@@ -182,12 +222,15 @@ impl Admin {
                 .apply(standing)
                 .map_err(|flaws| flawed(&flaws))?;
             let next = description(&checked);
+            release(write, found, &template)?;
             write.provider_update(found.id, &next)?;
-            let changed = provider(write, found.tenant_id, &found.slug)?;
-            Ok((
-                shown(write, changed)?,
-                Some(differences(&found.description(), &next)),
-            ))
+            let provider = provider(write, found.tenant_id, &found.slug)?;
+            let changed = ChangedProvider {
+                ended: provider.epoch != found.epoch,
+                old_issuer: (provider.issuer != found.issuer).then(|| found.issuer.clone()),
+                shown: shown(write, provider)?,
+            };
+            Ok((changed, Some(differences(&found.description(), &next))))
         })
     }
 
@@ -197,10 +240,11 @@ impl Admin {
         at: (&str, &str),
         secret: Option<Redacted<String>>,
     ) -> Result<(), AdminError> {
+        let template = self.entry(AuditEvent::ProviderChanged);
         self.provider_write(at, AuditEvent::ProviderChanged, move |write, found| {
-            check_changeable(found)?;
             let plain = secret.as_ref().map(|secret| secret.0.as_str());
             check_secret(found.kind, plain).map_err(|flaw| flawed(&[flaw]))?;
+            release(write, found, &template)?;
             write.provider_set_client_secret(found.id, secret.as_ref())?;
             Ok(((), Some("client_secret".to_owned())))
         })
@@ -212,13 +256,14 @@ impl Admin {
         at: (&str, &str),
         next: OwnerStatus,
     ) -> Result<(), AdminError> {
+        let template = self.entry(AuditEvent::ProviderStatusChanged);
         self.provider_write(
             at,
             AuditEvent::ProviderStatusChanged,
             move |write, found| {
                 check_step("upstream", &found.slug, found.status, next)?;
                 if next == OwnerStatus::Deleted {
-                    check_changeable(found)?;
+                    release(write, found, &template)?;
                 }
                 write.provider_set_status(found.id, next)?;
                 Ok(((), Some(next.to_string())))
@@ -226,15 +271,8 @@ impl Admin {
         )
     }
 
-    /// The configuration does not describe it any more: from now on it is changed here.
-    pub fn provider_release(&self, at: (&str, &str)) -> Result<(), AdminError> {
-        self.provider_write(at, AuditEvent::ProviderChanged, |write, found| {
-            write.provider_set_configured(found.id, false)?;
-            Ok(((), Some("no longer in the configuration".to_owned())))
-        })
-    }
-
-    /// The provider goes under another issuer, and its links move along, in one transaction (B17). A dry run only counts.
+    /// The provider goes under another issuer, and its links move along, in one transaction (B17). A dry run takes it back. Unlike after a
+    /// change of the issuer, what was born through it lives on: the administrator says that it is the same provider.
     pub fn provider_rebind(
         &self,
         at: (&str, &str),
@@ -243,20 +281,17 @@ impl Admin {
     ) -> Result<Rebound, AdminError> {
         check_issuers(old, new)?;
         let (old, new) = (old.to_owned(), new.to_owned());
-        if dry_run {
-            return self.read(|read| {
-                let owner = tenant(read, at.0)?;
-                let found = provider(read, owner.id, at.1)?;
-                let links = check_rebind(read, &found, &old, &new)?;
-                Ok(Rebound { links, dry_run })
-            });
-        }
-        self.provider_write(at, AuditEvent::ProviderRebound, move |write, found| {
+        let job = self.provider_job(at, AuditEvent::ProviderRebound, move |write, found| {
             check_rebind(write, found, &old, &new)?;
             let links = write.links_rebind(found.id, &old, &new)?;
             let told = format!("{links} links from {old} to {new}");
             Ok((Rebound { links, dry_run }, Some(told)))
-        })
+        });
+        if dry_run {
+            self.rehearse(job)
+        } else {
+            self.write(job)
+        }
     }
 }
 
@@ -277,13 +312,16 @@ fn check_issuers(old: &str, new: &str) -> Result<(), AdminError> {
     }
 }
 
-/// May the links move? Answers how many would.
+/// How many of the links that stand in the way are named.
+const NAMED: usize = 20;
+
+/// May the links move?
 fn check_rebind(
     read: &mut Read<'_>,
     found: &Provider,
     old: &str,
     new: &str,
-) -> Result<usize, AdminError> {
+) -> Result<(), AdminError> {
     if found.issuer != old && found.issuer != new {
         return Err(AdminError::Invalid(format!(
             "the issuer of `{}` is {}, which is neither of the two; issuers are compared byte for byte",
@@ -291,21 +329,25 @@ fn check_rebind(
         )));
     }
     let twice = read.links_bound_twice(found.id, old, new)?;
-    if !twice.is_empty() {
-        let mut told = format!(
-            "{} identities are bound under both issuers; take the newer links away first, and run this again:",
-            twice.len()
-        );
-        for link in twice.iter().take(20) {
-            told.push_str(&format!(
-                "\n  curfew user unlink {} {}",
-                link.user_id, link.id
-            ));
-        }
-        return Err(AdminError::Invalid(told));
+    if twice.is_empty() {
+        return Ok(());
     }
-    let links = read.links_under_issuer(found.id, old)?;
-    Ok(usize::try_from(links).unwrap_or(0))
+    let mut told = format!(
+        "{} identities are bound under both issuers; take the newer links away first, and run this again:",
+        twice.len()
+    );
+    for link in twice.iter().take(NAMED) {
+        told.push_str(&format!(
+            "\n  curfew user unlink {} {}",
+            link.user_id, link.id
+        ));
+    }
+    if let Some(more) = twice.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        told.push_str(&format!(
+            "\n  and {more} more, which are named when these are gone"
+        ));
+    }
+    Err(AdminError::Invalid(told))
 }
 
 /// Which parts of a description differ; for the audit trail, so names only.

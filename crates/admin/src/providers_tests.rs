@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use curfew_policy::upstream::{EmailFallback, SignUps};
 use curfew_policy::upstream_presets::{IssuerWords, Preset};
 use curfew_store::links::{NewLink, Subject};
@@ -35,9 +37,16 @@ fn a_provider_is_added_shown_changed_and_ended() {
         domains: Some(vec!["Example.com".to_owned()]),
         ..ProviderDraft::default()
     };
-    let changed = admin.provider_change(WORK, change).unwrap().provider;
+    let changed = admin.provider_change(WORK, change).unwrap().shown.provider;
     assert_eq!(changed.settings.policy.domains, ["example.com"]);
     assert_eq!(changed.epoch, added.provider.epoch);
+    let another_client = ProviderDraft {
+        client_id: Some("curfew-2".to_owned()),
+        ..ProviderDraft::default()
+    };
+    let done = admin.provider_change(WORK, another_client).unwrap();
+    assert!(done.ended && done.old_issuer.is_none());
+    assert_eq!(done.shown.provider.epoch, added.provider.epoch + 1);
 
     admin.provider_set_secret(WORK, None).unwrap();
     assert!(!admin.provider_show(WORK).unwrap().has_client_secret);
@@ -57,6 +66,7 @@ fn a_provider_is_added_shown_changed_and_ended() {
     let expected = [
         ("provider.added", "work"),
         ("provider.changed", "work: sign_ups domains"),
+        ("provider.changed", "work: client_id"),
         ("provider.changed", "work: client_secret"),
         ("provider.status_changed", "work: disabled"),
         ("provider.status_changed", "work: active"),
@@ -144,6 +154,17 @@ fn the_database_says_what_the_configuration_says() {
         .unwrap();
     let own = configured("home", |_| {});
     assert_eq!(admin.provider_reconcile(&own).unwrap(), Reconciled::Changed);
+    // What is another provider now is so for those, too, who are signed in.
+    let before = admin.provider_show(WORK).unwrap().provider.epoch;
+    let mut third = configured("work", |draft| {
+        draft.email_fallback = Some(EmailFallback::Off);
+        draft.client_id = Some("curfew-2".to_owned());
+    });
+    third.secret = secret("another");
+    admin.provider_reconcile(&third).unwrap();
+    let after = admin.provider_show(WORK).unwrap().provider.epoch;
+    assert_eq!(after, before + 1);
+    admin.provider_reconcile(&second).unwrap();
     // What it is disabled to stays.
     admin
         .provider_set_status(WORK, OwnerStatus::Disabled)
@@ -169,36 +190,68 @@ fn the_people_of_one_kind_are_not_those_of_another() {
     assert!(refused.contains("[upstream.work]"), "{refused}");
 }
 
+/// What is done well or badly.
+type Act<'a> = &'a dyn Fn(bool) -> Result<(), AdminError>;
+
 #[test]
-fn what_the_configuration_describes_is_changed_there() {
+fn what_vanished_from_the_configuration_is_changed_here_and_a_refusal_leaves_it_as_it_is() {
     let it = Installation::new();
     let admin = &it.admin;
     let described = configured("work", |_| {});
-    admin.provider_reconcile(&described).unwrap();
-    for refused in [
-        told(admin.provider_change(WORK, ProviderDraft::default())),
-        told(admin.provider_set_secret(WORK, None)),
-        told(admin.provider_set_status(WORK, OwnerStatus::Deleted)),
-    ] {
-        assert!(
-            refused.contains("change [upstream.work] there"),
-            "{refused}"
-        );
-    }
     let name = ProviderName {
         tenant: TENANT.to_owned(),
         slug: "work".to_owned(),
     };
-    assert_eq!(admin.providers_vanished(&[described]).unwrap(), []);
-    assert_eq!(admin.providers_vanished(&[]).unwrap(), [name]);
-    admin.provider_release(WORK).unwrap();
-    assert_eq!(admin.providers_vanished(&[]).unwrap(), []);
-    admin
-        .provider_change(WORK, ProviderDraft::default())
-        .unwrap();
-    admin
-        .provider_set_status(WORK, OwnerStatus::Deleted)
-        .unwrap();
+    let vanished = || admin.providers_vanished(&[]).unwrap();
+    let change = |name: &str| {
+        let draft = ProviderDraft {
+            name: Some(name.to_owned()),
+            ..ProviderDraft::default()
+        };
+        admin.provider_change(WORK, draft).map(drop)
+    };
+    let acts: [(Act<'_>, &str); 2] = [
+        (&|good| change(if good { "Work" } else { "" }), "name"),
+        (
+            &|good| admin.provider_set_secret(WORK, secret(if good { "s" } else { " " })),
+            "client_secret",
+        ),
+    ];
+    for (act, part) in acts {
+        admin.provider_reconcile(&described).unwrap();
+        assert_eq!(
+            admin
+                .providers_vanished(std::slice::from_ref(&described))
+                .unwrap(),
+            []
+        );
+        let before = it.trail().len();
+        told(act(false));
+        assert_eq!(it.trail().len(), before);
+        assert_eq!(vanished(), [name.clone()]);
+        act(true).unwrap();
+        assert_eq!(vanished(), []);
+        // The rows of one transaction have no order among them.
+        let told: BTreeSet<String> = it
+            .trail()
+            .drain(before..)
+            .map(|(_, detail)| detail)
+            .collect();
+        let expected = ["no longer in the configuration", part];
+        assert_eq!(told, expected.map(|what| format!("work: {what}")).into());
+    }
+    admin.provider_reconcile(&described).unwrap();
+    for (next, kept) in [
+        (OwnerStatus::Disabled, true),
+        (OwnerStatus::Active, true),
+        (OwnerStatus::Deleted, false),
+    ] {
+        let stored = admin.provider_show(WORK).unwrap().provider;
+        admin.provider_set_status(WORK, next).unwrap();
+        let id = stored.id;
+        let stored = admin.read(|read| Ok(read.provider(id)?)).unwrap().unwrap();
+        assert_eq!(stored.configured, kept, "{next}");
+    }
 }
 
 #[test]
@@ -294,7 +347,8 @@ fn b17_links_move_with_the_issuer_in_one_audited_step() {
             dry_run: false
         }
     );
-    assert_eq!(admin.provider_show(WORK).unwrap().provider.issuer, NEW);
+    let provider = admin.provider_show(WORK).unwrap().provider;
+    assert_eq!((provider.issuer.as_str(), provider.epoch), (NEW, 1));
     let told_last = it.trail().pop().unwrap();
     assert_eq!(told_last.0, "provider.rebound");
     assert_eq!(told_last.1, format!("work: 2 links from {ISSUER} to {NEW}"));
@@ -302,6 +356,17 @@ fn b17_links_move_with_the_issuer_in_one_audited_step() {
     bound(&it, "carol", ISSUER, "1");
     for dry_run in [true, false] {
         let refused = told(admin.provider_rebind(WORK, (ISSUER, NEW), dry_run));
-        assert!(refused.contains("curfew user unlink"), "{refused}");
+        assert!(
+            refused.contains("curfew user unlink") && !refused.contains("more, which"),
+            "{refused}"
+        );
     }
+    for number in 10..32 {
+        for issuer in [ISSUER, NEW] {
+            bound(&it, "dan", issuer, &number.to_string());
+        }
+    }
+    let refused = told(admin.provider_rebind(WORK, (ISSUER, NEW), true));
+    assert_eq!(refused.matches("curfew user unlink").count(), 20);
+    assert!(refused.contains("\n  and 3 more, "), "{refused}");
 }

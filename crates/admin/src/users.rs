@@ -60,6 +60,17 @@ pub(crate) fn user(read: &mut Read<'_>, owner: TenantId, name: &str) -> Result<U
     by_id.ok_or_else(|| AdminError::not_found("user", name))
 }
 
+/// The same, held until the commit: what is decided about the user is still so when it is written.
+pub(crate) fn held_user(
+    write: &mut Write<'_>,
+    owner: TenantId,
+    name: &str,
+) -> Result<User, AdminError> {
+    let found = user(write, owner, name)?;
+    let held = write.user_held(found.id)?;
+    held.ok_or_else(|| AdminError::not_found("user", name))
+}
+
 /// The tombstone of that name or id.
 fn deleted_user(read: &mut Read<'_>, owner: TenantId, name: &str) -> Result<User, AdminError> {
     let matching = |user: &User| user.username == name || user.id.to_string() == name;
@@ -148,7 +159,7 @@ impl Admin {
         })
     }
 
-    /// Finds one and works on it, with its audit row. The job answers what the audit row is to say.
+    /// Finds one, holds it and works on it, with its audit row. The job answers what the audit row is to say.
     pub(crate) fn user_write<T: Send + 'static>(
         &self,
         (tenant_slug, name): (&str, &str),
@@ -159,7 +170,7 @@ impl Admin {
         let entry = self.entry(event);
         self.write(move |write| {
             let owner = tenant(write, &tenant_slug)?;
-            let found = user(write, owner.id, &name)?;
+            let found = held_user(write, owner.id, &name)?;
             let (done, detail) = job(write, &found)?;
             write.audit(&AuditEntry {
                 tenant_id: Some(owner.id),

@@ -619,3 +619,45 @@ fn an_import_tells_of_every_row() {
     it.refused(&["import", "users", "--csv", &path], "the columns are");
     it.refused(&["import", "users", "nothing.csv"], "cannot be read");
 }
+
+/// The words after `curfew` at each place where a page names a command: the command, and what may be its subcommand.
+fn commands_of(page: &str) -> Vec<Vec<&str>> {
+    let is_word = |word: &&str| {
+        let mut letters = word.chars();
+        letters
+            .next()
+            .is_some_and(|first| first.is_ascii_lowercase())
+            && letters.all(|c| c.is_ascii_lowercase() || c == '-')
+    };
+    let places = ["`curfew ", "$ curfew "].into_iter();
+    let named = places.flat_map(|place| page.split(place).skip(1));
+    let words = named.map(|rest| {
+        let end = rest.find(['`', '\n']).unwrap_or(rest.len());
+        rest[..end].split(' ').take(2).take_while(is_word).collect()
+    });
+    words.collect()
+}
+
+#[test]
+fn every_command_that_the_documentation_names_is_there() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let mut named = std::collections::BTreeSet::new();
+    for folder in [docs.clone(), docs.join("adr"), docs.join("reference")] {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let page = fs::read_to_string(&path).expect("a page");
+                for words in commands_of(&page) {
+                    named.insert(words.join(" "));
+                }
+            }
+        }
+    }
+    assert!(named.contains("user disable-link"), "{named:?}");
+    for command in named {
+        let words = command.split_whitespace().chain(["--help"]);
+        let mut curfew = Command::new(env!("CARGO_BIN_EXE_curfew"));
+        let done = curfew.args(words).env_clear().output().expect("it runs");
+        assert!(done.status.success(), "curfew {command}: {done:?}");
+    }
+}

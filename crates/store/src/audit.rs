@@ -115,6 +115,8 @@ events! {
     IdentityChangeUndone = 115 "identity.change_undone",
     /// A provider said that a session or a person is signed out there.
     UpstreamLogoutReceived = 116 "upstream.logout_received",
+    /// An administrator disabled a link, or enabled it again.
+    IdentityStatusChanged = 117 "identity.status_changed",
     AddressLinkSent = 120 "address.link_sent",
     AddressChanged = 121 "address.changed",
     QuarantineLifted = 122 "quarantine.lifted",

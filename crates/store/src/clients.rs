@@ -347,15 +347,6 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Ends every token of the client.
-    pub fn client_epoch_raise(&mut self, key: ClientKey) -> Result<(), StoreError> {
-        on!(&mut *self.connection, c => diesel::update(clients::table.filter(clients::id.eq(Db(key))))
-            .set(clients::epoch.eq(clients::epoch + 1))
-            .execute(c)?);
-        self.node_end_below_client(key)?;
-        Ok(())
-    }
-
     /// A new secret; the old one stays good until `overlap_ends_at`.
     pub fn client_rotate_secret(
         &mut self,

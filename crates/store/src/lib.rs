@@ -101,7 +101,6 @@ pub struct Store {
 struct Inner {
     shared: Arc<Shared>,
     backend: Backend,
-    options: StoreOptions,
     /// Where each client's standing grant was last seen. Only a hint: the node is judged anew at each use.
     grants: RwLock<HashMap<ClientKey, NodeId>>,
 }
@@ -130,13 +129,13 @@ impl Store {
     pub fn open(options: StoreOptions) -> Result<Self, OpenRefusal> {
         let shared = Arc::new(Shared::of(&options));
         restore::check_before_open(&options)?;
-        let backend = match &options.database {
+        let backend = match options.database {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite {
-                path: path.clone(),
-                writer: SqliteWriter::start(path, Arc::clone(&shared))?,
+                writer: SqliteWriter::start(&path, Arc::clone(&shared))?,
+                path,
             },
             DatabaseUrl::Postgres(url) => {
-                let pool = PostgresPool::open(url, options.pool_size)?;
+                let pool = PostgresPool::open(&url, options.pool_size)?;
                 let lanes = lanes::Lanes::start(&pool, &shared);
                 Backend::Postgres { pool, lanes }
             }
@@ -144,7 +143,6 @@ impl Store {
         let inner = Inner {
             shared,
             backend,
-            options,
             grants: RwLock::default(),
         };
         Ok(Self {

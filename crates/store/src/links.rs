@@ -8,6 +8,7 @@ use crate::context::{Read, Write};
 use crate::db::{Db, Deleted, EmptyText};
 use crate::error::StoreError;
 use crate::on;
+use crate::providers::Provider;
 use crate::schema::{links, providers, users};
 
 /// Who somebody is upstream: issuer and subject, byte for byte.
@@ -30,6 +31,23 @@ pub struct Link {
     pub epoch: i64,
     #[serde(serialize_with = "crate::node_lists::seconds")]
     pub created_at: Timestamp,
+}
+
+impl Link {
+    /// Does it sign its person in at that provider, which is its own? One without a subject does not, nor one under an issuer that the
+    /// provider has no more: nobody can come who is it.
+    pub fn opens(&self, provider: &Provider) -> bool {
+        let named = self.subject.as_ref();
+        self.provider_id == provider.id
+            && self.status == OwnerStatus::Active
+            && provider.status == OwnerStatus::Active
+            && named.is_some_and(|subject| subject.issuer == provider.issuer)
+    }
+
+    /// Was it imported without a subject, and may it still get one? One that was disabled is as good as gone.
+    pub fn is_waiting(&self) -> bool {
+        self.status == OwnerStatus::Active && self.subject.is_none()
+    }
 }
 
 /// A link to be stored.
@@ -111,18 +129,6 @@ impl Read<'_> {
         Ok(rows.into_iter().map(link).collect())
     }
 
-    /// The links of a provider under an issuer, tombstones included: what a change of the issuer would move.
-    pub fn links_under_issuer(
-        &mut self,
-        provider: ProviderId,
-        issuer: &str,
-    ) -> Result<i64, StoreError> {
-        Ok(on!(&mut *self.connection, c => links::table
-            .filter(links::provider_id.eq(Db(provider)).and(links::issuer.eq(issuer)))
-            .count()
-            .get_result(c)?))
-    }
-
     /// Those whom a change of the issuer would make two of: links under the new issuer whose subject is bound under the old one, too.
     pub fn links_bound_twice(
         &mut self,
@@ -201,7 +207,7 @@ impl Write<'_> {
         Ok(id)
     }
 
-    /// Gives an empty link its identity. True for exactly one caller, ever (B14, B15).
+    /// Gives a link that waits its identity. True for exactly one caller, ever (B14, B15).
     pub fn link_backfill(
         &mut self,
         id: LinkId,
@@ -211,7 +217,7 @@ impl Write<'_> {
         let filled = on!(&mut *self.connection, c => diesel::update(links::table.filter(
             links::id.eq(Db(id))
                 .and(links::subject.eq(EmptyText))
-                .and(links::status.ne(Deleted)),
+                .and(links::status.eq(Db(OwnerStatus::Active))),
         ))
         .set((
             links::issuer.eq(&subject.issuer),
@@ -245,7 +251,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// The provider goes under another issuer from now on, and its links move along. Returns how many; tombstones move too.
+    /// The provider goes under another issuer from now on, and its links move along. Returns how many; tombstones move too. Nobody's
+    /// session ends: an administrator says that it is the same provider with the same people, who only goes by another name.
     pub fn links_rebind(
         &mut self,
         provider: ProviderId,

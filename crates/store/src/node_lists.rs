@@ -83,15 +83,6 @@ macro_rules! listing_columns {
 }
 
 impl Read<'_> {
-    pub fn node_listing(&mut self, id: NodeId) -> Result<Option<NodeListing>, StoreError> {
-        let row: Option<ListingRow> = on!(&mut *self.connection, c => nodes::table
-            .filter(nodes::id.eq(Db(id)))
-            .select(listing_columns!())
-            .get_result(c)
-            .optional()?);
-        Ok(row.map(listing))
-    }
-
     /// The nodes of a user, newest first.
     pub fn node_list_by_user(&mut self, user: UserId) -> Result<Vec<NodeListing>, StoreError> {
         let rows: Vec<ListingRow> = on!(&mut *self.connection, c => nodes::table
@@ -110,16 +101,6 @@ impl Read<'_> {
         let rows: Vec<ListingRow> = on!(&mut *self.connection, c => nodes::table
             .filter(nodes::client_id.eq(Db(client)))
             .order(nodes::id.desc())
-            .select(listing_columns!())
-            .load(c)?);
-        Ok(rows.into_iter().map(listing).collect())
-    }
-
-    /// The nodes bound below a node.
-    pub fn node_children(&mut self, parent: NodeId) -> Result<Vec<NodeListing>, StoreError> {
-        let rows: Vec<ListingRow> = on!(&mut *self.connection, c => nodes::table
-            .filter(nodes::parent_id.eq(Db(parent)))
-            .order(nodes::id)
             .select(listing_columns!())
             .load(c)?);
         Ok(rows.into_iter().map(listing).collect())

@@ -3,6 +3,7 @@
 use curfew_policy::status::{OwnerStatus, ProviderKind};
 use curfew_policy::upstream::ProviderSettings;
 use curfew_protocol::{ProviderId, Redacted, TenantId};
+use diesel::dsl::case_when;
 use diesel::prelude::*;
 
 use crate::ServerKeys;
@@ -199,7 +200,8 @@ impl Write<'_> {
         secret.map(seal).transpose()
     }
 
-    /// Changes what is set about it. Links stay under the issuer that they were made with.
+    /// Changes what is set about it. Links stay under the issuer that they were made with. With another issuer or client id it is another
+    /// provider, and the epoch moves: every session born through the one that it was is dead, with what it approved.
     pub fn provider_update(
         &mut self,
         id: ProviderId,
@@ -212,6 +214,10 @@ impl Write<'_> {
             providers::issuer.eq(&description.issuer),
             providers::client_id.eq(&description.client_id),
             providers::settings.eq(Json(description.settings.clone())),
+            providers::epoch.eq(case_when(
+                providers::issuer.ne(&description.issuer).or(providers::client_id.ne(&description.client_id)),
+                providers::epoch + 1,
+            ).otherwise(providers::epoch)),
         )).execute(c)?);
         Ok(())
     }

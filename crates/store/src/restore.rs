@@ -170,15 +170,4 @@ impl Store {
         }
         Ok(epoch)
     }
-
-    /// Ends everything that was ever issued, on a database in use.
-    pub fn end_everything(&self) -> Result<i64, OpenRefusal> {
-        let raised =
-            self.write_blocking(|write| write.installation_epoch_raise(0).map(Ok::<_, ()>))?;
-        let epoch = raised.unwrap_or_default();
-        if let Some(path) = &self.inner.options.epoch_mark {
-            write_mark(path, epoch)?;
-        }
-        Ok(epoch)
-    }
 }

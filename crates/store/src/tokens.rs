@@ -112,19 +112,6 @@ pub struct NewToken {
     pub expires_at: ExpiresAt,
 }
 
-/// A token as lists show it.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct TokenListing {
-    pub id: TokenId,
-    pub node_id: NodeId,
-    pub scopes: String,
-    #[serde(serialize_with = "crate::node_lists::seconds")]
-    pub created_at: Timestamp,
-    #[serde(serialize_with = "crate::node_lists::seconds")]
-    pub expires_at: Timestamp,
-    pub ended: Option<DeathCause>,
-}
-
 impl Read<'_> {
     /// A token with all that binds it.
     pub fn token_chain(&mut self, id: TokenId) -> Result<Option<TokenChain>, StoreError> {
@@ -146,37 +133,6 @@ impl Read<'_> {
         Ok(rows
             .into_iter()
             .map(|row| chain(row, node.clone()))
-            .collect())
-    }
-
-    /// The tokens on a node, oldest first.
-    pub fn token_list_by_node(&mut self, node: NodeId) -> Result<Vec<TokenListing>, StoreError> {
-        type Row = (
-            Db<TokenId>,
-            Db<NodeId>,
-            String,
-            Db<Timestamp>,
-            Db<Timestamp>,
-            Option<Db<DeathCause>>,
-        );
-        let rows: Vec<Row> = on!(&mut *self.connection, c => tokens::table
-            .filter(tokens::node_id.eq(Db(node)))
-            .order(tokens::id)
-            .select((
-                tokens::id, tokens::node_id, tokens::scopes, tokens::created_at, tokens::expires_at,
-                tokens::ended_cause,
-            ))
-            .load(c)?);
-        Ok(rows
-            .into_iter()
-            .map(|row| TokenListing {
-                id: row.0.0,
-                node_id: row.1.0,
-                scopes: row.2,
-                created_at: row.3.0,
-                expires_at: row.4.0,
-                ended: opt(row.5),
-            })
             .collect())
     }
 }

@@ -45,7 +45,7 @@ pub struct HeldIdentity {
     /// What the person recognises it by.
     pub display: String,
     pub since: Timestamp,
-    /// Link and provider are active: it signs in.
+    /// It signs in ([`Link::opens`]).
     pub usable: bool,
     /// It may be taken away: no administrator switched it off, and another way in remains.
     pub removable: bool,
@@ -99,12 +99,10 @@ impl Ways {
         providers.find(|provider| provider.id == link.provider_id)
     }
 
-    /// Does it sign in? One that still waits for its person does not.
+    /// Does it sign in?
     fn is_usable(&self, link: &Link) -> bool {
         let provider = self.provider(link);
-        link.status == OwnerStatus::Active
-            && link.subject.is_some()
-            && provider.is_some_and(|provider| provider.status == OwnerStatus::Active)
+        provider.is_some_and(|provider| link.opens(provider))
     }
 
     /// Would the person still get in without that link?
@@ -158,7 +156,7 @@ pub(super) fn identity(
         id: link.id,
         display: link.display.clone(),
         since: link.created_at,
-        usable: link.status == OwnerStatus::Active && provider.status == OwnerStatus::Active,
+        usable: link.opens(&provider),
         removable: false,
         provider: HeldProvider::from(&provider),
     }))

@@ -3,7 +3,7 @@ use curfew_policy::lifetime::{Caps, Credential, LifetimeRules};
 use curfew_policy::status::UserStatus;
 use curfew_store::mailed_links::LinkKind;
 
-use super::support::{Answer, App, Browser, OTHER, PASSWORD, beside};
+use super::support::{Answer, App, Browser, OTHER, PASSWORD};
 
 const BOTH: [(&str, &str); 2] = [("password", OTHER), ("password_again", OTHER)];
 
@@ -178,8 +178,7 @@ async fn a_link_dies_of_time_of_epochs_and_of_the_users_state() {
         StatusCode::BAD_REQUEST
     );
     assert_eq!(app.browser().get(&path).await.status, StatusCode::OK);
-    let store = &app.edge.store;
-    beside(|| store.end_everything()).unwrap();
+    app.write(|write| write.installation_epoch_raise(0).map(drop));
     assert_eq!(
         app.browser().get(&path).await.status,
         StatusCode::BAD_REQUEST,

@@ -14,7 +14,7 @@ use curfew_store::{Read, Write};
 use super::file::{Entry, Person, Row, RowLink};
 use super::{ImportOutcome, ImportedLink, ImportedRow, LinkOutcome};
 use crate::AdminError;
-use crate::identities::{bind, check_issuer, check_subject, find_bound};
+use crate::identities::{Bound, bind, check_issuer, check_subject, find_bound};
 use crate::providers::provider;
 
 /// The rows of one transaction.
@@ -81,7 +81,7 @@ impl Rows {
                 "line {line}, which is about the same user, failed"
             )));
         }
-        let found = write.user_by_username(self.owner, &row.username)?;
+        let found = self.find(write, row)?;
         if let Some(person) = &row.person {
             check_person(write, self.owner, found.as_ref(), person)?;
         }
@@ -119,6 +119,16 @@ impl Rows {
             reason: None,
             links: done,
         })
+    }
+
+    /// The row's user. Whose links may change is held, so that nobody who signs in meanwhile fills a link that waits.
+    fn find(&self, write: &mut Write<'_>, row: &Row) -> Result<Option<User>, AdminError> {
+        let found = write.user_by_username(self.owner, &row.username)?;
+        let Some(user) = found.as_ref().filter(|_| !row.links.is_empty()) else {
+            return Ok(found);
+        };
+        let held = write.user_held(user.id)?;
+        Ok(held.filter(|user| user.status != UserStatus::Deleted))
     }
 
     fn provider(&mut self, read: &mut Read<'_>, slug: &str) -> Result<Provider, AdminError> {
@@ -189,10 +199,11 @@ impl Rows {
                 (id, AuditEvent::IdentityLinked, LinkOutcome::Waits)
             }
             Planned::Bind(subject) => {
-                let (id, event) = bind(write, provider, user, subject)?;
-                let outcome = match event {
-                    AuditEvent::IdentityBackfilled => LinkOutcome::Filled,
-                    _ => LinkOutcome::Bound,
+                let (id, bound) = bind(write, provider, user, subject)?;
+                let (event, outcome) = match bound {
+                    Bound::Linked => (AuditEvent::IdentityLinked, LinkOutcome::Bound),
+                    Bound::Filled => (AuditEvent::IdentityBackfilled, LinkOutcome::Filled),
+                    Bound::Already => return Ok(LinkOutcome::Same),
                 };
                 (id, event, outcome)
             }

@@ -222,7 +222,8 @@ impl Redemption {
     ) -> Outcome {
         let node = &code.approval.node;
         if let Aftermath::EndApproval(cause) = aftermath {
-            write.code_consume(code.id)?;
+            // Whoever was first: from now on it is used up.
+            let _first = write.code_consume(code.id)?;
             write.node_end(node.id, cause)?;
         }
         let by = AuthenticatedBy::Code(code.id);

@@ -5,6 +5,7 @@ mod show;
 mod test;
 
 use clap::Subcommand;
+use curfew_admin::ChangedProvider;
 use curfew_policy::status::OwnerStatus;
 use serde_json::json;
 
@@ -12,6 +13,7 @@ use super::secrets;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::open::Opened;
+use crate::output::aside;
 
 use args::{AddArgs, ChangeArgs, RebindArgs};
 
@@ -23,7 +25,8 @@ pub(crate) enum UpstreamCommand {
     List,
     /// Show one
     Show { slug: String },
-    /// Change what is set; links stay under the issuer that they were made with
+    /// Change what is set; links stay under the issuer that they were made with, and another issuer or client id ends every session that
+    /// was born through it
     Change(Box<ChangeArgs>),
     /// Disable it: every session that was born through it is dead at once
     Disable { slug: String },
@@ -40,7 +43,7 @@ pub(crate) enum UpstreamCommand {
     },
     /// Ask the provider for everything that a sign-in needs, and say what is wrong; exit code 1 when something is
     Test { slug: String },
-    /// The provider has another issuer now: move the links there
+    /// The same provider goes by another issuer now: move the links there; sessions live on
     RebindIssuer(RebindArgs),
 }
 
@@ -61,24 +64,14 @@ pub(crate) fn run(command: UpstreamCommand, global: &Global) -> Result<(), Failu
         }
         UpstreamCommand::Change(args) => {
             let (slug, draft) = args.draft();
-            take_over(&opened, &slug)?;
-            let old = admin.provider_show(opened.at(&slug))?.provider.issuer;
-            let changed = admin.provider_change(opened.at(&slug), draft)?;
-            show::one(&opened, &changed);
-            let new = &changed.provider.issuer;
-            if old != *new && changed.links.bound > 0 {
-                show::warn(&format!(
-                    "the {} links stay under the old issuer, and nobody gets in through them; \
-                     `curfew upstream rebind-issuer {slug} {old} {new}` moves them, if the people there are the same",
-                    changed.links.bound
-                ));
-            }
+            refuse_described(&opened, &slug)?;
+            tell_changed(&opened, &admin.provider_change(opened.at(&slug), draft)?);
         }
         UpstreamCommand::Disable { slug } => set_status(&opened, &slug, OwnerStatus::Disabled)?,
         UpstreamCommand::Enable { slug } => set_status(&opened, &slug, OwnerStatus::Active)?,
         UpstreamCommand::Delete { slug } => set_status(&opened, &slug, OwnerStatus::Deleted)?,
         UpstreamCommand::SetSecret { slug, none } => {
-            take_over(&opened, &slug)?;
+            refuse_described(&opened, &slug)?;
             // Whether there is such a provider is known before anything is asked.
             admin.provider_show(opened.at(&slug))?;
             let secret = (!none).then(secrets::client_secret).transpose()?;
@@ -92,9 +85,27 @@ pub(crate) fn run(command: UpstreamCommand, global: &Global) -> Result<(), Failu
     Ok(())
 }
 
+fn tell_changed(opened: &Opened, changed: &ChangedProvider) {
+    show::one(opened, &changed.shown);
+    let (now, links) = (&changed.shown.provider, changed.shown.links.bound);
+    if changed.ended {
+        aside(&format!(
+            "every session that was born through {} was ended: with another issuer or client id it is another provider",
+            now.slug
+        ));
+    }
+    if let Some(old) = changed.old_issuer.as_ref().filter(|_| links > 0) {
+        show::warn(&format!(
+            "the {links} links stay under the old issuer, and nobody gets in through them; \
+             `curfew upstream rebind-issuer {} {old} {}` moves them, if the people there are the same",
+            now.slug, now.issuer
+        ));
+    }
+}
+
 fn set_status(opened: &Opened, slug: &str, next: OwnerStatus) -> Result<(), Failure> {
     if next == OwnerStatus::Deleted {
-        take_over(opened, slug)?;
+        refuse_described(opened, slug)?;
     }
     opened.admin.provider_set_status(opened.at(slug), next)?;
     let told =
@@ -111,17 +122,7 @@ fn described<'o>(opened: &'o Opened, slug: &str) -> Option<&'o crate::config::Up
         .find(|own| own.slug == slug && own.tenant == opened.tenant)
 }
 
-/// What the configuration describes is changed there, also when no server has read it yet; what came from it and is there no more is
-/// changed here from now on.
-fn take_over(opened: &Opened, slug: &str) -> Result<(), Failure> {
-    refuse_described(opened, slug)?;
-    let found = opened.admin.provider_show(opened.at(slug))?;
-    if found.provider.configured {
-        opened.admin.provider_release(opened.at(slug))?;
-    }
-    Ok(())
-}
-
+/// What the configuration describes is changed there, also when no server has read it yet.
 fn refuse_described(opened: &Opened, slug: &str) -> Result<(), Failure> {
     match described(opened, slug) {
         None => Ok(()),

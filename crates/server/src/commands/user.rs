@@ -50,6 +50,18 @@ pub(crate) enum UserCommand {
         /// As `user show` lists it
         link_id: String,
     },
+    /// Disable a link: what was born through it is dead at once, and nobody gets in through it until it is enabled
+    DisableLink {
+        username: String,
+        /// As `user show` lists it
+        link_id: String,
+    },
+    /// Enable a link again; what was born through it before stays dead
+    EnableLink {
+        username: String,
+        /// As `user show` lists it
+        link_id: String,
+    },
     /// Give an account that was made by signing in upstream the scopes that write
     LiftQuarantine { username: String },
 }
@@ -159,6 +171,12 @@ pub(crate) fn run(command: UserCommand, global: &Global) -> Result<(), Failure> 
         UserCommand::Link(args) => user_identities::link(&opened, args)?,
         UserCommand::Unlink { username, link_id } => {
             user_identities::unlink(&opened, &username, &link_id)?;
+        }
+        UserCommand::DisableLink { username, link_id } => {
+            user_identities::disable(&opened, &username, &link_id)?;
+        }
+        UserCommand::EnableLink { username, link_id } => {
+            user_identities::enable(&opened, &username, &link_id)?;
         }
         UserCommand::LiftQuarantine { username } => {
             admin.user_lift_quarantine(opened.at(&username))?;

@@ -1,7 +1,7 @@
-//! `curfew user link` and `unlink`, and what `user show` says of links.
+//! `curfew user link`, `unlink`, `disable-link` and `enable-link`, and what `user show` says of links.
 
 use clap::Args;
-use curfew_admin::{IdentityRequest, ShownLink};
+use curfew_admin::{IdentityRequest, LinkChanged, ShownLink};
 use curfew_policy::status::OwnerStatus;
 
 use crate::failure::Failure;
@@ -47,12 +47,37 @@ pub(super) fn unlink(opened: &Opened, username: &str, link_id: &str) -> Result<(
     opened.out.done(&format!(
         "the link {link_id} of {username} was taken away, and what was born through it is dead"
     ));
-    if unlinked.no_way_in {
+    warn_of_no_way_in(username, unlinked);
+    Ok(())
+}
+
+pub(super) fn disable(opened: &Opened, username: &str, link_id: &str) -> Result<(), Failure> {
+    let next = OwnerStatus::Disabled;
+    let at = opened.at(username);
+    let disabled = opened.admin.user_set_link_status(at, link_id, next)?;
+    opened.out.done(&format!(
+        "the link {link_id} of {username} is disabled, and what was born through it is dead"
+    ));
+    warn_of_no_way_in(username, disabled);
+    Ok(())
+}
+
+pub(super) fn enable(opened: &Opened, username: &str, link_id: &str) -> Result<(), Failure> {
+    let next = OwnerStatus::Active;
+    let at = opened.at(username);
+    opened.admin.user_set_link_status(at, link_id, next)?;
+    opened.out.done(&format!(
+        "the link {link_id} of {username} is active; what was born through it before stays dead"
+    ));
+    Ok(())
+}
+
+fn warn_of_no_way_in(username: &str, changed: LinkChanged) {
+    if changed.no_way_in {
         aside(&format!(
-            "warning: {username} has neither a password nor another link; `curfew user invite {username}` makes a way in"
+            "warning: {username} has neither a password nor another link that opens the account; `curfew user invite {username}` makes a way in"
         ));
     }
-    Ok(())
 }
 
 fn subject(shown: &ShownLink) -> String {

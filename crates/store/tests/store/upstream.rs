@@ -255,8 +255,43 @@ on_both_backends! {
         let kept = test.store.read_blocking(move |read| read.link(bound)).unwrap().unwrap();
         assert_eq!((kept.subject, kept.display.as_str()), (Some(subject("1")), "ada"));
         let empty = link(test, google, ada, None);
-        test.write(move |write| write.link_set_status(empty, OwnerStatus::Deleted));
-        assert!(!test.write(move |write| write.link_backfill(empty, &subject("2"), "thief")));
+        for gone in [OwnerStatus::Disabled, OwnerStatus::Deleted] {
+            test.write(move |write| write.link_set_status(empty, gone));
+            assert!(!test.write(move |write| write.link_backfill(empty, &subject("2"), "thief")));
+        }
+    }
+
+    fn a_link_opens_an_account_while_somebody_can_come_who_is_it(test) {
+        let ada = test.user("ada");
+        let google = provider(test, "google");
+        let (bound, empty) = (link(test, google, ada, Some(subject("1"))), link(test, google, ada, None));
+        let state = |of: LinkId| test.store.read_blocking(move |read| {
+            let (link, provider) = (read.link(of)?.unwrap(), read.provider(google)?.unwrap());
+            Ok((link.opens(&provider), link.is_waiting()))
+        }).unwrap();
+        assert_eq!((state(bound), state(empty)), ((true, false), (false, true)));
+        for of in [bound, empty] {
+            test.write(move |write| write.link_set_status(of, OwnerStatus::Disabled));
+            assert_eq!(state(of), (false, false));
+            test.write(move |write| write.link_set_status(of, OwnerStatus::Active));
+        }
+        test.write(move |write| write.provider_set_status(google, OwnerStatus::Disabled));
+        assert_eq!(state(bound), (false, false));
+        test.write(move |write| write.provider_set_status(google, OwnerStatus::Active));
+        let renamed = |issuer: &'static str| test.write(move |write| {
+            let mut description = write.provider(google)?.unwrap().description();
+            description.issuer = issuer.to_owned();
+            write.provider_update(google, &description)
+        });
+        renamed("https://new.example");
+        assert_eq!(state(bound), (false, false), "it stays under the issuer that it was made with");
+        renamed(ISSUER);
+        assert_eq!(state(bound), (true, false));
+        let okta = provider(test, "okta");
+        let elsewhere = test.store.read_blocking(move |read| {
+            Ok(read.link(bound)?.unwrap().opens(&read.provider(okta)?.unwrap()))
+        });
+        assert!(!elsewhere.unwrap());
     }
 
     fn b17_links_move_to_another_issuer_all_together(test) {
@@ -266,8 +301,6 @@ on_both_backends! {
         let gone = link(test, google, bob, Some(subject("2")));
         let other = link(test, okta, ada, Some(subject("1")));
         test.write(move |write| write.link_set_status(gone, OwnerStatus::Deleted));
-        let count = test.store.read_blocking(move |read| read.links_under_issuer(google, ISSUER));
-        assert_eq!(count.unwrap(), 2);
         assert_eq!(test.write(move |write| write.links_rebind(google, ISSUER, "https://new.example")), 2);
         let issuer = |of: LinkId| test.store.read_blocking(move |read| Ok(read.link(of)?.unwrap().subject.unwrap().issuer)).unwrap();
         assert_eq!(issuer(moved), "https://new.example");

@@ -213,11 +213,10 @@ impl Found {
             .filter(|link| link.provider_id == self.provider.id)
             .collect();
         let bound = |link: &&Link| link.status != OwnerStatus::Deleted && link.subject.is_some();
-        let empty = |link: &&Link| link.status == OwnerStatus::Active && link.subject.is_none();
         if here.iter().copied().any(|link| bound(&link)) {
             return LinkHere::Bound;
         }
-        match here.iter().copied().find(empty) {
+        match here.iter().copied().find(|link| link.is_waiting()) {
             Some(link) => LinkHere::Legacy(link.id),
             None if here.is_empty() => LinkHere::None,
             // An empty link that an administrator disabled is as good as gone.
