@@ -11,6 +11,8 @@ use crate::world::World;
 
 /// What a provider's answer that cannot be believed comes to.
 pub const HOSTILE: (u16, &str) = (400, "upstream_answer_invalid");
+/// What comes of a discovery document or a key set that cannot be read.
+pub const UNUSABLE: (u16, &str) = (503, "upstream_unavailable");
 
 /// A server where everybody whom the provider lets in gets an account, so that a refusal is never for want of one.
 pub fn open(backend: Backend) -> (World, Upstream<Running>) {
@@ -45,8 +47,8 @@ pub fn with_parameter(url: &str, name: &str, value: Option<&str>) -> String {
 /// The browser comes back by this URL and is refused, and nothing is left behind.
 #[track_caller]
 pub fn refused(world: &World, browser: &mut Browser, url: &str, (status, code): (u16, &str)) {
-    let before = world.held();
+    let before = world.remains();
     let answer = browser.come_back(url);
     browser.assert_refused(&answer, status, code);
-    assert_eq!(world.held(), before, "{url}");
+    assert_eq!(world.remains(), before, "{url}");
 }

@@ -146,7 +146,7 @@ on_both_backends! {
     fn hostile_starts_lead_nowhere(backend) {
         let (world, provider) = place(backend);
         for slug in ["%00", "%ff", "..%2f..", "WORK", "work%20", "w".repeat(300).as_str(), "work'--", "%E2%80%AE"] {
-            for rest in ["start", "callback", "link", "backchannel-logout"] {
+            for rest in ["start", "callback", "link", "invitation", "backchannel-logout"] {
                 let answer = world.http().get(&format!("/upstream/{slug}/{rest}"));
                 refused(&answer, slug);
             }

@@ -1,6 +1,6 @@
 //! What comes back from an OpenID provider with a browser, and is not to be believed: states, codes, issuers, places to go on to, and words.
 
-use conformance_tests::hostile::{HOSTILE, almost_back, open, refused, with_parameter};
+use conformance_tests::hostile::{HOSTILE, UNUSABLE, almost_back, open, refused, with_parameter};
 use conformance_tests::linking::{address, person};
 use conformance_tests::upstream::{CLIENT_ID, Registration};
 use conformance_tests::wire::encode;
@@ -25,16 +25,19 @@ on_both_backends! {
         let (world, work) = open(backend);
         let honest = work.issuer().to_owned();
         let port = work.address().port();
-        for other in [
-            format!("{honest}/"), honest.replace("http://", "HTTP://"), format!("http://localhost:{port}"), honest.replace("127", "%3127"),
-            format!("{honest}/%61"), format!("{honest}?"), format!("{honest}#"), "https://accounts.google.com".to_owned(), String::new(),
+        for (other, is_issuer) in [
+            (format!("{honest}/"), true), (format!("http://localhost:{port}"), true), (honest.replace("127", "%3127"), true),
+            (format!("{honest}/%61"), true), ("https://accounts.google.com".to_owned(), true), (honest.replace("http://", "HTTP://"), false),
+            (format!("{honest}?"), false), (format!("{honest}#"), false), (String::new(), false),
         ] {
             let told = other.clone();
             work.set_hooks(Hooks::new().discovery(move |document| document["issuer"] = told.clone().into()));
             let before = world.remains();
             let mut browser = world.browser();
             let answer = browser.start_upstream(&work);
-            browser.assert_refused(&answer, HOSTILE.0, HOSTILE.1);
+            // What is no issuer at all makes no document, which is the provider's failure.
+            let expected = if is_issuer { HOSTILE } else { UNUSABLE };
+            browser.assert_refused(&answer, expected.0, expected.1);
             assert_eq!(world.remains(), before, "{other}");
             let tested = world.try_cli(&["upstream", "test", "work"], "");
             let told = String::from_utf8_lossy(&tested.stdout).into_owned();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use conformance_tests::hostile::{HOSTILE, almost_back, open, refused, with_parameter};
+use conformance_tests::hostile::{HOSTILE, UNUSABLE, almost_back, open, refused, with_parameter};
 use conformance_tests::linking::person;
 use conformance_tests::upstream::{CLIENT_ID, Upstream};
 use conformance_tests::{Setup, World, on_both_backends};
@@ -145,7 +145,7 @@ on_both_backends! {
                     _ => format!("{{\"keys\":[{}]}}", twice(&keys["keys"][0], "kid", "\"x\"")),
                 }
             })));
-            world.turned_away(&other, "o-1", HOSTILE);
+            world.turned_away(&other, "o-1", UNUSABLE);
         }
         work.set_hooks(Hooks::new());
         world.let_in(&work, "s-1");

@@ -228,7 +228,7 @@ fn what_vanished_from_the_configuration_is_changed_here_and_a_refusal_leaves_it_
         let before = it.trail().len();
         told(act(false));
         assert_eq!(it.trail().len(), before);
-        assert_eq!(vanished(), [name.clone()]);
+        assert_eq!(vanished(), std::slice::from_ref(&name));
         act(true).unwrap();
         assert_eq!(vanished(), []);
         // The rows of one transaction have no order among them.
