@@ -11,7 +11,7 @@ use curfew_http::answer::{self, see_other};
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, csrf, origin};
 use curfew_policy::password::{PasswordRefusal, check_new};
-use curfew_protocol::{Form, ParsedToken, Redacted, TenantId, TokenKind, UserId};
+use curfew_protocol::{Form, ParsedToken, Redacted, TenantId, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::mailed_links::{LinkKind, MailedLink};
 use curfew_store::users::User;
@@ -24,7 +24,7 @@ use crate::pages::{
 };
 use crate::providers::{Wanted, buttons};
 use crate::visit::{Expired, Halt, check_form, posted, query, visit, with_cookie};
-use curfew_http::mailed_link::good_link;
+use curfew_http::mailed_link::{good_link, presented};
 
 pub(crate) async fn get(request: HttpRequest, edge: Data<Edge>) -> HttpResponse {
     visit(&request, &edge, show).await
@@ -89,10 +89,7 @@ struct Shown {
 impl Shown {
     /// `None`: mangled, foreign, used, expired, or overtaken by events. The visitor is not told which.
     async fn of(at: &PageContext<'_>, form: &Form<'_>) -> Result<Option<Self>, StoreError> {
-        let Some(text) = form.get("link").map(ToOwned::to_owned) else {
-            return Ok(None);
-        };
-        let Ok(presented) = ParsedToken::parse(TokenKind::MailedLink, &text) else {
+        let Some((text, presented)) = presented(form) else {
             return Ok(None);
         };
         let tenant = at.realm.tenant_id;

@@ -1,10 +1,17 @@
 //! Mailed links: which are good at this moment.
 
 use curfew_policy::status::UserStatus;
-use curfew_protocol::{MailedLinkId, ParsedToken, TenantId, TokenKind};
+use curfew_protocol::{Form, MailedLinkId, ParsedToken, TenantId, TokenKind};
 use curfew_store::mailed_links::{LinkKind, MailedLink};
 use curfew_store::users::User;
 use curfew_store::{Read, StoreError};
+
+/// The secret of a link that a form carries, as text and as what it is.
+pub fn presented(form: &Form<'_>) -> Option<(String, ParsedToken)> {
+    let text = form.get("link")?;
+    let parsed = ParsedToken::parse(TokenKind::MailedLink, text).ok()?;
+    Some((text.to_owned(), parsed))
+}
 
 /// The link and its user, when it is good: ours, of this tenant, unused, in time, and made under the epochs of today as far as its kind
 /// depends on them.

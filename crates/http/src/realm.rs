@@ -54,6 +54,11 @@ impl Realm {
         format!("{}?return_to={back}", self.path("/login"))
     }
 
+    /// The same for somebody who is signed in already and is to prove once more who they are.
+    pub fn fresh_login_path(&self, path: &str) -> String {
+        format!("{}&reauth=1", self.login_path(path))
+    }
+
     async fn by_slug(slug: String, edge: &Edge) -> Result<Option<Self>, StoreError> {
         if !is_slug(&slug) {
             return Ok(None);

@@ -8,11 +8,11 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::see_other;
-use curfew_http::mailed_link::good_invitation;
+use curfew_http::mailed_link::{good_invitation, presented};
 use curfew_http::problem::PageContext;
 use curfew_http::visit::{Expired, check_form, posted};
 use curfew_http::{Edge, csrf};
-use curfew_protocol::{MailedLinkId, ParsedToken, TokenKind};
+use curfew_protocol::{MailedLinkId, ParsedToken};
 use curfew_store::StoreError;
 use curfew_store::upstream_logins::Purpose;
 
@@ -44,11 +44,11 @@ async fn accept(
     let form = body.parse(&[])?;
     let refused = |refusal: Refusal| Stop::page(refusal.page(&at, &provider, Back::SignIn));
     let fresh = check_form(&at, &csrf::browser(at.edge, at.realm, at.request).0, &form)?;
-    let presented = form.get("link").unwrap_or("");
-    let presented = ParsedToken::parse(TokenKind::MailedLink, presented);
-    let presented = presented.map_err(|_| refused(Refusal::InvitationInvalid))?;
+    let Some((link, presented)) = presented(&form) else {
+        return Err(refused(Refusal::InvitationInvalid));
+    };
     if let Err(Expired) = fresh {
-        let again = format!("/login/password?link={}", form.get("link").unwrap_or(""));
+        let again = format!("/login/password?link={link}");
         return Ok(see_other(&at.realm.path(&again)));
     }
     spend(&at).await?;

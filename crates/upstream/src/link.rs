@@ -53,8 +53,8 @@ async fn leave(
         return Ok(see_other(&at.realm.path(&again)));
     }
     if !who.is_fresh(at.edge) {
-        let login = at.realm.login_path(&at.realm.path(IDENTITIES));
-        return Ok(see_other(&format!("{login}&reauth=1")));
+        let login = at.realm.fresh_login_path(&at.realm.path(IDENTITIES));
+        return Ok(see_other(&login));
     }
     spend(&at).await?;
     if !gate::is_active(&provider) {

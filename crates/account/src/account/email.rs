@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::{self, see_other, to_login};
 use curfew_http::body::RawForm;
 use curfew_http::guess::Guess;
+use curfew_http::mailed_link::presented;
 use curfew_http::notice::{AddressMail, IdentityNotice};
 use curfew_http::problem::PageContext;
 use curfew_http::rates::Bucket;
@@ -20,7 +21,7 @@ use curfew_http::visit::{
 use curfew_http::{Edge, csrf, origin, session};
 use curfew_policy::email;
 use curfew_policy::status::EmailOrigin;
-use curfew_protocol::{Form, Lifetime, ParsedToken, TokenKind};
+use curfew_protocol::{Form, Lifetime, ParsedToken};
 
 use super::identities::to_fresh_login;
 use super::signed::{REPEATED, Signed, account_page, field, signed_form, signed_page};
@@ -246,12 +247,6 @@ pub(crate) async fn confirmed(request: HttpRequest, edge: Data<Edge>) -> HttpRes
         Ok(answer::page(&at, StatusCode::OK, "email_done.html", &model))
     })
     .await
-}
-
-fn presented(form: &Form<'_>) -> Option<(String, ParsedToken)> {
-    let text = form.get("link")?;
-    let parsed = ParsedToken::parse(TokenKind::MailedLink, text).ok()?;
-    Some((text.to_owned(), parsed))
 }
 
 async fn show(at: &PageContext<'_>, form: &Form<'_>, expired: bool) -> Result<HttpResponse, Halt> {

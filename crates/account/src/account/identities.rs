@@ -73,8 +73,7 @@ pub(crate) async fn unlink(
 /// To the sign-in although somebody is signed in, and back to `path`.
 pub(super) fn to_fresh_login(own: &Signed<'_>, path: &str) -> HttpResponse {
     let realm = own.at.realm;
-    let login = realm.login_path(&realm.path(path));
-    see_other(&format!("{login}&reauth=1"))
+    see_other(&realm.fresh_login_path(&realm.path(path)))
 }
 
 async fn page(

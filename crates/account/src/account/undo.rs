@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use curfew_http::answer::{self, see_other};
+use curfew_http::mailed_link::presented;
 use curfew_http::notice::IdentityNotice;
 use curfew_http::problem::PageContext;
 use curfew_http::{Edge, csrf, origin};
@@ -84,12 +85,6 @@ pub(crate) async fn done(request: HttpRequest, edge: Data<Edge>) -> HttpResponse
         Ok(answer::page(&at, StatusCode::OK, "undone.html", &model))
     })
     .await
-}
-
-fn presented(form: &Form<'_>) -> Option<(String, ParsedToken)> {
-    let text = form.get("link")?;
-    let parsed = ParsedToken::parse(TokenKind::MailedLink, text).ok()?;
-    Some((text.to_owned(), parsed))
 }
 
 async fn show(at: &PageContext<'_>, form: &Form<'_>, expired: bool) -> Result<HttpResponse, Halt> {

@@ -262,9 +262,12 @@ fn own_path(at: &PageContext<'_>, query: &str) -> String {
 
 /// The login page's address, with the way back. `again`: although somebody is signed in.
 pub(crate) fn login_path(at: &PageContext<'_>, query: &str, again: bool) -> String {
-    let path = at.realm.login_path(&own_path(at, query));
-    let reauth = if again { "&reauth=1" } else { "" };
-    format!("{path}{reauth}")
+    let own = own_path(at, query);
+    if again {
+        at.realm.fresh_login_path(&own)
+    } else {
+        at.realm.login_path(&own)
+    }
 }
 
 fn to_login(at: &PageContext<'_>, query: &str) -> HttpResponse {

@@ -1,21 +1,19 @@
 //! Carries out what was decided.
 
 use curfew_http::notice::IdentityChange;
-use curfew_http::session::{StartedSession, UpstreamBirth};
-use curfew_http::sign_in::SignIn;
 use curfew_policy::email::canonical;
 use curfew_policy::lifetime::{Caps, Credential};
 use curfew_policy::linking::{Decision, FoundBy};
 use curfew_policy::status::EmailOrigin;
 use curfew_protocol::{LinkId, LinkProofId, NodeId, UserId};
 use curfew_store::audit::{AuditEvent, AuthenticatedBy};
-use curfew_store::link_proofs::{NewLinkProof, ProvedIdentity};
+use curfew_store::link_proofs::NewLinkProof;
 use curfew_store::links::Link;
 use curfew_store::upstream_logins::Purpose;
 use curfew_store::users::{NewUser, User};
 use curfew_store::{StoreError, Write};
 
-use super::bind::{Binding, birth};
+use super::bind::Entrance;
 use super::facts::Found;
 use super::{Done, How, Linking, NotDone, Outcome, Turned, username};
 use crate::refusal::Refusal;
@@ -72,7 +70,7 @@ impl Act<'_> {
             // that a password began, and neither the provider's end nor a logout there ends it.
             FoundBy::DangerousEmail => None,
         };
-        if !self.has_time(write, user.administrator) {
+        if !self.entrance().has_time(write, user.administrator) {
             return Ok(Err(self.turned(Refusal::UpstreamSessionEnded)));
         }
         if let Err(refused) = self.redeem(write)? {
@@ -85,13 +83,13 @@ impl Act<'_> {
             FoundBy::Subject => How::Known,
             FoundBy::DangerousEmail => How::Dangerous,
         };
-        let started = self.start(write, user, (link, how))?;
+        let started = self.entrance().start(write, user, link)?;
         Ok(Ok(Outcome::SignedIn(started, how)))
     }
 
     fn bind(&self, write: &mut Write<'_>, user: UserId, legacy: Option<LinkId>) -> Done<Outcome> {
         let mut user = self.person(user)?;
-        if !self.has_time(write, user.administrator) {
+        if !self.entrance().has_time(write, user.administrator) {
             return Ok(Err(self.turned(Refusal::UpstreamSessionEnded)));
         }
         let invited = match self.redeem(write)? {
@@ -102,13 +100,18 @@ impl Act<'_> {
             // As when a password is set by it: every other link of the account is dead (A24).
             user.epoch = write.user_epoch_raise(user.id)?;
         }
-        let binding = self.binding(user.id, &self.own.arrived.identity);
+        let entrance = self.entrance();
+        // It is the invitation that let the identity have the account.
+        let by = match self.own.purpose {
+            Purpose::Invitation(link) => AuthenticatedBy::MailedLink(link),
+            Purpose::SignIn | Purpose::Link(_) => entrance.by,
+        };
         let waiting = legacy.or_else(|| self.found.empty_link());
-        let link = match binding.run(write, waiting)? {
+        let link = match (Entrance { by, ..entrance }).bind(write, user.id, waiting)? {
             Ok(link) => link,
             Err(refused) => return Ok(Err(refused)),
         };
-        let started = self.start(write, user, (Some(&link), How::Linked))?;
+        let started = entrance.start(write, user, Some(&link))?;
         if let (Some(notice), false) = (&self.own.notice, invited) {
             notice.queue(write, IdentityChange::Linked(link.id))?;
         }
@@ -116,7 +119,7 @@ impl Act<'_> {
     }
 
     fn create(&self, write: &mut Write<'_>) -> Done<Outcome> {
-        if !self.has_time(write, false) {
+        if !self.entrance().has_time(write, false) {
             return Ok(Err(self.turned(Refusal::UpstreamSessionEnded)));
         }
         let (tenant, arrived) = (self.own.tenant_id, &self.own.arrived);
@@ -136,10 +139,10 @@ impl Act<'_> {
         let mut added = self.own.entry(AuditEvent::UserAdded, Some(id));
         added.detail = Some(format!("signed_up {}", self.found.provider.slug));
         write.audit(&added)?;
-        let link = self.binding(id, identity).make(write)?;
+        let link = self.entrance().make(write, id)?;
         let user = write.user(id)?;
         let user = user.ok_or_else(|| StoreError::Corrupt("a user just made".to_owned()))?;
-        let started = self.start(write, user, (Some(&link), How::Created))?;
+        let started = self.entrance().start(write, user, Some(&link))?;
         Ok(Ok(Outcome::SignedIn(started, How::Created)))
     }
 
@@ -149,19 +152,6 @@ impl Act<'_> {
             Purpose::SignIn | Purpose::Invitation(_) => None,
         };
         Ok(Ok(Outcome::Confirm(self.wait(write, user, session)?)))
-    }
-
-    fn binding<'b>(&'b self, user: UserId, identity: &'b ProvedIdentity) -> Binding<'b> {
-        Binding {
-            provider: &self.found.provider,
-            user,
-            identity,
-            by: match self.own.purpose {
-                Purpose::Invitation(link) => AuthenticatedBy::MailedLink(link),
-                Purpose::SignIn | Purpose::Link(_) => self.own.by,
-            },
-            origin: &self.own.origin,
-        }
     }
 
     /// The identity waits until its person proves that the account is theirs, too.
@@ -253,42 +243,16 @@ impl Act<'_> {
         write.audit(&changed)
     }
 
-    /// Asked before anything is written, so that a refusal leaves nothing behind.
-    fn has_time(&self, write: &Write<'_>, administrator: bool) -> bool {
-        self.session(birth(
-            &self.found.provider,
-            &self.own.arrived.identity,
-            None,
-        ))
-        .has_time(write.now(), administrator)
-    }
-
-    fn session(&self, upstream: UpstreamBirth) -> SignIn<'_> {
-        SignIn {
-            rules: &self.own.rules,
+    /// By what this identity lets somebody in.
+    fn entrance(&self) -> Entrance<'_> {
+        Entrance {
             tenant: &self.found.tenant,
+            provider: &self.found.provider,
+            identity: &self.own.arrived.identity,
+            rules: &self.own.rules,
             previous: self.own.previous,
             by: self.own.by,
             origin: &self.own.origin,
-            upstream: Some(upstream),
-            detail: Some(self.found.provider.slug.clone()),
         }
-    }
-
-    fn start(
-        &self,
-        write: &mut Write<'_>,
-        user: User,
-        (link, how): (Option<&Link>, How),
-    ) -> Result<StartedSession, StoreError> {
-        let provider = &self.found.provider;
-        let mut session = self.session(birth(provider, &self.own.arrived.identity, link));
-        if how == How::Dangerous {
-            session.detail = Some(format!("dangerous_sign_in_by_email {}", provider.slug));
-        }
-        // The decision let this account in, and there is time: anything else is undone.
-        session.run(write, user)?.map_err(|refusal| {
-            StoreError::Corrupt(format!("a sign-in that was decided: {refusal:?}"))
-        })
     }
 }

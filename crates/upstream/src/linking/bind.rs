@@ -1,87 +1,129 @@
 //! What signing in and proving share: a link is made or filled, a refusal is written down, a session is born through a link.
 
-use curfew_http::session::UpstreamBirth;
-use curfew_protocol::{LinkId, ProviderId, Timestamp, UserId};
+use curfew_http::session::{StartedSession, UpstreamBirth};
+use curfew_http::sign_in::SignIn;
+use curfew_policy::lifetime::LifetimeRules;
+use curfew_protocol::{LinkId, NodeId, ProviderId, Timestamp, UserId};
 use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy, Origin};
 use curfew_store::link_proofs::ProvedIdentity;
 use curfew_store::links::{Link, NewLink};
 use curfew_store::nodes::BornThrough;
 use curfew_store::providers::Provider;
 use curfew_store::sessions::UpstreamSession;
+use curfew_store::tenants::Tenant;
+use curfew_store::users::User;
 use curfew_store::{MacPurpose, ServerKeys, StoreError, Write};
 
 use super::{Done, Turned};
 use crate::refusal::Refusal;
 
-/// An identity that gets its place at an account.
-pub(crate) struct Binding<'a> {
+/// An identity, and the means by which it lets somebody in: it gets its place at an account, and a session is born through it.
+#[derive(Clone, Copy)]
+pub(crate) struct Entrance<'a> {
+    pub(crate) tenant: &'a Tenant,
     pub(crate) provider: &'a Provider,
-    /// Held.
-    pub(crate) user: UserId,
     pub(crate) identity: &'a ProvedIdentity,
+    pub(crate) rules: &'a LifetimeRules,
+    /// The session that this browser had until now.
+    pub(crate) previous: Option<NodeId>,
     pub(crate) by: AuthenticatedBy,
     pub(crate) origin: &'a Origin,
 }
 
-impl Binding<'_> {
-    /// Fills the imported link that waits for a subject, or makes one where none does.
-    pub(crate) fn run(&self, write: &mut Write<'_>, waiting: Option<LinkId>) -> Done<Link> {
+impl Entrance<'_> {
+    /// Fills the imported link of the user that waits for a subject, or makes one where none does. The user is held.
+    pub(crate) fn bind(
+        &self,
+        write: &mut Write<'_>,
+        user: UserId,
+        waiting: Option<LinkId>,
+    ) -> Done<Link> {
         match waiting {
-            Some(waiting) => self.fill(write, waiting),
-            None => Ok(Ok(self.make(write)?)),
+            Some(waiting) => self.fill(write, user, waiting),
+            None => Ok(Ok(self.make(write, user)?)),
         }
     }
 
-    pub(crate) fn make(&self, write: &mut Write<'_>) -> Result<Link, StoreError> {
+    pub(crate) fn make(&self, write: &mut Write<'_>, user: UserId) -> Result<Link, StoreError> {
         let id = write.link_insert(&NewLink {
             provider_id: self.provider.id,
-            user_id: self.user,
+            user_id: user,
             subject: Some(self.identity.subject()),
             display: self.identity.display.clone(),
         })?;
-        write.audit(&self.entry(AuditEvent::IdentityLinked))?;
-        self.stored(write, id)
+        write.audit(&self.entry(AuditEvent::IdentityLinked, user))?;
+        stored(write, user, id)
     }
 
-    fn fill(&self, write: &mut Write<'_>, waiting: LinkId) -> Done<Link> {
+    fn fill(&self, write: &mut Write<'_>, user: UserId, waiting: LinkId) -> Done<Link> {
         let (subject, display) = (self.identity.subject(), &self.identity.display);
         if write.link_backfill(waiting, &subject, display)? {
-            write.audit(&self.entry(AuditEvent::IdentityBackfilled))?;
-            return Ok(Ok(self.stored(write, waiting)?));
+            write.audit(&self.entry(AuditEvent::IdentityBackfilled, user))?;
+            return Ok(Ok(stored(write, user, waiting)?));
         }
         // Somebody was faster: it is this identity's link, or it is somebody else's (B15).
-        let link = self.stored(write, waiting)?;
+        let link = stored(write, user, waiting)?;
         Ok(if link.subject.as_ref() == Some(&subject) {
             Ok(link)
         } else {
             Err(super::NotDone::Refused(Turned {
                 refusal: Refusal::IdentityAlreadyBound,
-                victim: Some(self.user),
+                victim: Some(user),
             }))
         })
     }
 
-    fn entry(&self, event: AuditEvent) -> AuditEntry {
+    fn entry(&self, event: AuditEvent, user: UserId) -> AuditEntry {
         AuditEntry {
-            tenant_id: Some(self.provider.tenant_id),
-            user_id: Some(self.user),
+            tenant_id: Some(self.tenant.id),
+            user_id: Some(user),
             detail: Some(self.provider.slug.clone()),
             ..AuditEntry::new(event, self.by, self.origin.clone())
         }
     }
 
-    fn stored(&self, write: &mut Write<'_>, id: LinkId) -> Result<Link, StoreError> {
-        let link = write.link(id)?.filter(|link| link.user_id == self.user);
-        link.ok_or_else(|| StoreError::Corrupt("a link that was just written".to_owned()))
+    /// Asked before anything is written, so that a refusal leaves nothing behind.
+    pub(crate) fn has_time(&self, write: &Write<'_>, administrator: bool) -> bool {
+        let sign_in = self.sign_in(None);
+        sign_in.has_time(write.now(), administrator)
+    }
+
+    /// Signs in through the link; `None` where no link of this identity let the person in. The account was found good, and there is
+    /// time: anything else is undone.
+    pub(crate) fn start(
+        &self,
+        write: &mut Write<'_>,
+        user: User,
+        link: Option<&Link>,
+    ) -> Result<StartedSession, StoreError> {
+        let started = self.sign_in(link).run(write, user)?;
+        started.map_err(|refusal| {
+            StoreError::Corrupt(format!("a sign-in that was decided: {refusal:?}"))
+        })
+    }
+
+    fn sign_in(&self, link: Option<&Link>) -> SignIn<'_> {
+        let slug = &self.provider.slug;
+        let dangerous = || format!("dangerous_sign_in_by_email {slug}");
+        SignIn {
+            rules: self.rules,
+            tenant: self.tenant,
+            previous: self.previous,
+            by: self.by,
+            origin: self.origin,
+            upstream: Some(birth(self.provider, self.identity, link)),
+            detail: Some(link.map_or_else(dangerous, |_| slug.clone())),
+        }
     }
 }
 
+fn stored(write: &mut Write<'_>, user: UserId, id: LinkId) -> Result<Link, StoreError> {
+    let link = write.link(id)?.filter(|link| link.user_id == user);
+    link.ok_or_else(|| StoreError::Corrupt("a link that was just written".to_owned()))
+}
+
 /// What a session is born through. `link` is `None` where no link of this identity let the person in.
-pub(crate) fn birth(
-    provider: &Provider,
-    identity: &ProvedIdentity,
-    link: Option<&Link>,
-) -> UpstreamBirth {
+fn birth(provider: &Provider, identity: &ProvedIdentity, link: Option<&Link>) -> UpstreamBirth {
     UpstreamBirth {
         through: link.map(|link| BornThrough {
             link: link.id,

@@ -31,11 +31,12 @@ impl Asked {
 pub(super) fn ask(at: &PageContext<'_>, here: &Here, asked: Asked) -> HttpResponse {
     let waiting = &here.waiting;
     let proof = path(waiting.proof.id);
-    let mut sign_in = at.realm.login_path(&at.realm.path(&proof));
-    if here.visitor.signed_in.is_some() {
+    let proof_path = at.realm.path(&proof);
+    let sign_in = match here.visitor.signed_in {
+        None => at.realm.login_path(&proof_path),
         // As somebody else, or too long ago.
-        sign_in.push_str("&reauth=1");
-    }
+        Some(_) => at.realm.fresh_login_path(&proof_path),
+    };
     let model = ProofPage {
         shell: at.realm.shell(),
         csrf: here

@@ -13,7 +13,6 @@ use curfew_http::notice::{IdentityChange, IdentityNotice};
 use curfew_http::origin;
 use curfew_http::problem::PageContext;
 use curfew_http::session::StartedSession;
-use curfew_http::sign_in::SignIn;
 use curfew_policy::lifetime::LifetimeRules;
 use curfew_policy::linking::{Decision, FoundBy};
 use curfew_protocol::{LinkId, LinkProofId, MailedLinkId, NodeId, ParsedToken, TenantId};
@@ -25,7 +24,7 @@ use curfew_store::{StoreError, Write};
 
 use super::Here;
 use super::waiting::{Waiting, mailed_proof};
-use crate::linking::bind::{self, Binding, birth};
+use crate::linking::bind::{self, Entrance};
 use crate::linking::facts::{self, About, Found};
 use crate::linking::{Done, NotDone, Turned, settle};
 use crate::refusal::Refusal;
@@ -142,7 +141,7 @@ impl Proving {
             waiting: &waiting,
             good,
         };
-        if matches!(good, Good::Mailbox(_)) && !way.has_time(write, &user) {
+        if matches!(good, Good::Mailbox(_)) && !way.entrance().has_time(write, user.administrator) {
             return Ok(Err(turned(Refusal::UpstreamSessionEnded)));
         }
         if !way.use_up(write)? {
@@ -238,19 +237,10 @@ impl Way<'_> {
         let (user_id, quarantined) = (user.id, user.quarantined);
         let (link, is_new) = match bind {
             Bind::Bound(link) => (link, false),
-            Bind::New(legacy) => {
-                let binding = Binding {
-                    provider: &self.found.provider,
-                    user: user_id,
-                    identity: &self.waiting.identity,
-                    by: self.by(),
-                    origin: &self.own.origin,
-                };
-                match binding.run(write, legacy)? {
-                    Ok(link) => (link, true),
-                    Err(refused) => return Ok(Err(refused)),
-                }
-            }
+            Bind::New(legacy) => match self.entrance().bind(write, user_id, legacy)? {
+                Ok(link) => (link, true),
+                Err(refused) => return Ok(Err(refused)),
+            },
         };
         let proved = match self.good {
             Good::Session(_) => Proved::Linked,
@@ -258,7 +248,7 @@ impl Way<'_> {
                 if quarantined {
                     self.lift_quarantine(write, &user)?;
                 }
-                Proved::SignedIn(self.start(write, user, &link)?)
+                Proved::SignedIn(self.entrance().start(write, user, Some(&link))?)
             }
         };
         // Last, because waking an account moves its epoch, and the link in the mail is good under the present one.
@@ -280,33 +270,16 @@ impl Way<'_> {
         })
     }
 
-    fn has_time(&self, write: &Write<'_>, user: &User) -> bool {
-        let session = self.session(None);
-        session.has_time(write.now(), user.administrator)
-    }
-
-    fn session(&self, link: Option<&Link>) -> SignIn<'_> {
-        let provider = &self.found.provider;
-        SignIn {
-            rules: &self.own.rules,
+    /// By what this identity lets somebody in.
+    fn entrance(&self) -> Entrance<'_> {
+        Entrance {
             tenant: &self.found.tenant,
+            provider: &self.found.provider,
+            identity: &self.waiting.identity,
+            rules: &self.own.rules,
             previous: self.own.previous,
             by: self.by(),
             origin: &self.own.origin,
-            upstream: Some(birth(provider, &self.waiting.identity, link)),
-            detail: Some(provider.slug.clone()),
         }
-    }
-
-    fn start(
-        &self,
-        write: &mut Write<'_>,
-        user: User,
-        link: &Link,
-    ) -> Result<StartedSession, StoreError> {
-        let started = self.session(Some(link)).run(write, user)?;
-        started.map_err(|refusal| {
-            StoreError::Corrupt(format!("a sign-in that was proved: {refusal:?}"))
-        })
     }
 }

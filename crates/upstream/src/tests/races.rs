@@ -11,7 +11,7 @@ use curfew_store::mailed_links::LinkKind;
 use curfew_store::upstream_logins::Purpose;
 
 use super::support::{Backend, Place, on_both_backends};
-use crate::linking::bind::Binding;
+use crate::linking::bind::Entrance;
 use crate::linking::{self, Arrived, Linking, NotDone, Outcome};
 use crate::refusal::Refusal;
 
@@ -184,11 +184,14 @@ on_both_backends! {
         let link = place.add_link(user, Some("u-1"));
         for (subject, good) in [("u-1", true), ("u-2", false)] {
             let identity = arriving(&place, subject, "ada@harbour.example").arrived.identity;
-            let (provider, legacy) = (place.provider(), Some(link.id));
+            let (provider, rules, waiting) = (place.provider(), place.edge.lifetimes, Some(link.id));
             let bound = place.write(move |write| {
-                let (by, origin) = (AuthenticatedBy::Nobody, &Origin::default());
-                let binding = Binding { provider: &provider, user, identity: &identity, by, origin };
-                binding.run(write, legacy)
+                let tenant = write.tenant(DEFAULT_TENANT)?.expect("a tenant");
+                let (by, origin) = (AuthenticatedBy::Nobody, Origin::default());
+                let entrance = Entrance {
+                    tenant: &tenant, provider: &provider, identity: &identity, rules: &rules, previous: None, by, origin: &origin,
+                };
+                entrance.bind(write, user, waiting)
             });
             match bound {
                 Ok(bound) => assert!(good && bound == link),
