@@ -315,6 +315,27 @@ impl Browser {
         let page = self
             .post(&upstream.path("link"), &[("csrf", &csrf)])
             .expect(200);
+        self.go_on_to(&page, person)
+    }
+
+    /// Accepts an invitation with an identity: up to the page that leads to the provider.
+    #[track_caller]
+    pub fn accept_elsewhere<P>(&mut self, invitation: &str, upstream: &Upstream<P>) -> Response {
+        let page = self.get(invitation).expect(200).text();
+        let path = upstream.path("invitation");
+        let form = html::tags(&page)
+            .into_iter()
+            .filter_map(|tag| tag.get("action").map(html::unescape))
+            .find(|action| *action == path);
+        assert!(form.is_some(), "no button on {page}");
+        let field = |name: &str| html::input(&page, name).expect("a field");
+        let (csrf, link) = (field("csrf"), field("link"));
+        self.post(&path, &[("csrf", &csrf), ("link", &link)])
+    }
+
+    /// Goes where the page between a form of ours and the provider leads, and comes back.
+    #[track_caller]
+    pub fn go_on_to(&mut self, page: &Response, person: &str) -> Response {
         let leave = html::by_id(&page.text(), "upstream-continue").expect("a link");
         let leave = leave.get("href").expect("a place").to_owned();
         let back = self.sign_in_elsewhere(&leave, person);

@@ -223,7 +223,7 @@ on_both_backends! {
         let Place { world, work, tv, .. } = &place;
         let undo = place.linked();
         let mut through = world.family(tv, world.let_in(work, "s-ada"));
-        let mut by_password = world.family(tv, world.signed_in("ada"));
+        let by_password = world.family(tv, world.signed_in("ada"));
         let before = world.remains();
         let mut reader = world.browser();
         // Mail programs look at links by themselves.
@@ -242,8 +242,9 @@ on_both_backends! {
         assert_eq!(reader.submit(&page, &[]).location(), Some("/account/undone?what=linked"));
         assert!(reader.get("/account/undone?what=linked").status == 200);
         assert!(place.links().is_empty());
+        // The session that linked it may be a thief's, and so may any other.
         through.assert_dead(world);
-        by_password.assert_alive(world);
+        by_password.assert_dead(world);
         world.turned_away(work, "s-ada", (403, "sign_ups_off"));
         reader.submit(&page, &[]).expect(400);
         reader.get(&undo).expect(400);
@@ -252,6 +253,34 @@ on_both_backends! {
         assert_eq!(rows[0]["detail"], "linked work", "{rows:?}");
         assert!(rows[0].to_string().contains("mailed_link"), "{rows:?}");
         world.run(&["doctor", "--invariants"], "");
+    }
+
+    /// B39: the identity goes where its person's own click on a page of ours sends it.
+    fn b39_an_invitation_is_accepted_with_an_identity_from_its_own_page_and_by_no_link(backend) {
+        let place = Place::of(backend, &["--sign-ups", "invite"]);
+        let Place { world, work, .. } = &place;
+        let invited = world.cli(&["user", "add", "guest"]);
+        let url = invited["invitation_url"].as_str().expect("a link");
+        let secret = url.split_once("link=").expect("a secret").1;
+        // Somebody else's browser is sent there, by a link or by a form that is not ours.
+        let mut victim = world.browser();
+        let start = format!("{}&invitation={secret}", work.start("/account"));
+        let sent = victim.get(&start).expect(303);
+        let back = victim.sign_in_elsewhere(sent.location().expect("the provider"), "s-bob");
+        let refused = victim.come_back(&back);
+        victim.assert_refused(&refused, 403, "invitation_needed");
+        let forged = [("csrf", "x"), ("link", secret)];
+        victim.post(&work.path("invitation"), &forged).expect(403);
+        assert!(world.links().is_empty());
+
+        let mut guest = world.browser();
+        let page = guest.accept_elsewhere(url, work).expect(200);
+        guest.go_on_to(&page, "s-bob").expect(303);
+        assert_eq!(guest.username(), "guest");
+        assert_eq!(world.links(), [["work", work.issuer(), "s-bob", "guest"]]);
+        world.browser().get(url).expect(400);
+        let rows = world.audited("identity.linked");
+        assert!(rows[0].to_string().contains("mailed_link"), "{rows:?}");
     }
 
     fn the_last_way_in_stays_until_a_password_is_set(backend) {

@@ -85,6 +85,18 @@ pub(crate) const CASES: &[Case] = &[
         },
     },
     Case {
+        route: "POST /upstream/{provider}/invitation",
+        call: |world| {
+            let upstream = provider(world);
+            let invited = world.cli(&["user", "add", &format!("new{}", rows(world))]);
+            let link = invited["invitation_url"].as_str().expect("a link");
+            let before = rows(world);
+            let page = world.browser().accept_elsewhere(link, &upstream);
+            page.expect(200);
+            assert!(rows(world) > before, "that it was begun");
+        },
+    },
+    Case {
         route: "POST /upstream/proof",
         call: |world| {
             let before = rows(world);

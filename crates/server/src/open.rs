@@ -35,7 +35,7 @@ pub(crate) fn pages(config: &Config) -> Result<Pages, Failure> {
     let templates = [
         curfew_grants::pages::TEMPLATES,
         curfew_account::pages::TEMPLATES,
-        curfew_upstream::pages::TEMPLATES,
+        curfew_upstream::TEMPLATES,
     ];
     Pages::new(&templates, config.theme.as_deref()).map_err(|error| {
         let cause = std::error::Error::source(&error)

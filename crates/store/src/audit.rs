@@ -117,6 +117,8 @@ events! {
     UpstreamLogoutReceived = 116 "upstream.logout_received",
     /// An administrator disabled a link, or enabled it again.
     IdentityStatusChanged = 117 "identity.status_changed",
+    /// Somebody left for a provider to have an identity bound: to their account, or to the one that they were invited to.
+    IdentityLinkBegun = 118 "identity.link_begun",
     AddressLinkSent = 120 "address.link_sent",
     AddressChanged = 121 "address.changed",
     QuarantineLifted = 122 "quarantine.lifted",

@@ -86,7 +86,7 @@ pub enum InvalidAnswer {
         error: OutboundError,
     },
     #[error("the provider refused the code: {0}")]
-    Refused(Refusal),
+    Refused(TokenRefusalText),
     #[error("the discovery document is of another issuer: {0}")]
     OtherIssuer(String),
     #[error("the authorization response has no code")]
@@ -229,7 +229,7 @@ pub enum Unavailable {
     #[error("{asked}: the provider answered {status}")]
     Status { asked: Asked, status: u16 },
     #[error("the provider refused us: {0}")]
-    Refused(Refusal),
+    Refused(TokenRefusalText),
     #[error("{asked}: somebody else was waiting for it as well, and it did not come in time")]
     Waiting { asked: Asked },
     #[error("the provider is set up with an address that is none")]
@@ -251,15 +251,15 @@ impl Unavailable {
 
 /// What a token endpoint says when it gives no token (RFC 6749 §5.2), fit for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(String);
+pub struct TokenRefusalText(String);
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for TokenRefusalText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Refusal {
+impl TokenRefusalText {
     fn of(refusal: &TokenRefusal) -> Self {
         let description = refusal.description.as_deref().unwrap_or("");
         Self(for_log(&format!("{} {description}", refusal.error)))
@@ -267,7 +267,7 @@ impl Refusal {
 }
 
 /// A stranger's text as it may stand in a log line: one line, short.
-pub fn for_log(text: &str) -> String {
+pub(crate) fn for_log(text: &str) -> String {
     let shown = text.chars().filter(|c| !is_unprintable(*c));
     let cut: String = shown.take(LOGGED_CHARS).collect();
     cut.trim_end().to_owned()
@@ -317,9 +317,9 @@ impl UpstreamFailure {
     pub(crate) fn refused(refusal: &TokenRefusal) -> Self {
         match refusal.error.as_str() {
             "invalid_grant" | "bad_verification_code" => {
-                InvalidAnswer::Refused(Refusal::of(refusal)).into()
+                InvalidAnswer::Refused(TokenRefusalText::of(refusal)).into()
             }
-            _ => Unavailable::Refused(Refusal::of(refusal)).into(),
+            _ => Unavailable::Refused(TokenRefusalText::of(refusal)).into(),
         }
     }
 

@@ -11,9 +11,10 @@ use curfew_http::answer::see_other;
 use curfew_http::mailed_link::{good_invitation, presented};
 use curfew_http::problem::PageContext;
 use curfew_http::visit::{Expired, check_form, posted};
-use curfew_http::{Edge, csrf};
-use curfew_protocol::{MailedLinkId, ParsedToken};
+use curfew_http::{Edge, csrf, origin};
+use curfew_protocol::{MailedLinkId, ParsedToken, UserId};
 use curfew_store::StoreError;
+use curfew_store::audit::{AuditEntry, AuditEvent, AuthenticatedBy};
 use curfew_store::upstream_logins::Purpose;
 
 use crate::client::UpstreamClient;
@@ -55,9 +56,11 @@ async fn accept(
     if !gate::is_active(&provider) {
         return Err(refused(Refusal::ProviderDisabled));
     }
-    let Some(invitation) = good(&at, presented).await? else {
+    let Some((invitation, invited)) = good(&at, presented).await? else {
         return Err(refused(Refusal::InvitationInvalid));
     };
+    let by = AuthenticatedBy::MailedLink(invitation);
+    let from = origin::of(at.request, at.edge);
     let departure = Departure {
         at,
         client,
@@ -65,7 +68,12 @@ async fn accept(
         purpose: Purpose::Invitation(invitation),
         reauthenticate: false,
         return_to: at.realm.path("/account"),
-        audit: None,
+        audit: Some(AuditEntry {
+            tenant_id: Some(at.realm.tenant_id),
+            user_id: Some(invited),
+            detail: Some(provider.slug.clone()),
+            ..AuditEntry::new(AuditEvent::IdentityLinkBegun, by, from)
+        }),
     };
     departure.begin_by_page().await
 }
@@ -73,8 +81,8 @@ async fn accept(
 async fn good(
     at: &PageContext<'_>,
     presented: ParsedToken,
-) -> Result<Option<MailedLinkId>, StoreError> {
+) -> Result<Option<(MailedLinkId, UserId)>, StoreError> {
     let (tenant, store) = (at.realm.tenant_id, &at.edge.store);
     let found = store.read(move |read| good_invitation(read, tenant, &presented));
-    Ok(found.await?.map(|(link, _)| link.id))
+    Ok(found.await?.map(|(link, user)| (link.id, user.id)))
 }

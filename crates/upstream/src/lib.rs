@@ -16,20 +16,20 @@
 
 mod backchannel_logout;
 mod callback;
-pub mod check;
-pub mod client;
+mod check;
+mod client;
 mod departure;
-pub mod failure;
+mod failure;
 mod gate;
 mod github;
-pub mod identity;
+mod identity;
 mod invitation;
 mod link;
 mod linking;
 mod openid;
-pub mod pages;
+mod pages;
 mod proof;
-pub mod provider;
+mod provider;
 mod refusal;
 mod start;
 mod stop;
@@ -42,12 +42,10 @@ mod tokens;
 use actix_web::web::{self, ServiceConfig};
 use curfew_http::problem::method_not_allowed;
 
-pub use client::{AuthorizationRequest, Callback, Contact, UpstreamClient};
-pub use failure::UpstreamFailure;
-pub use identity::UpstreamIdentity;
-pub use openid::LogoutToken;
-pub use provider::{GithubRules, UpstreamProvider};
-pub use refusal::Refusal;
+pub use check::{CheckLine, Verdict};
+pub use client::{Contact, UpstreamClient, check};
+pub use pages::TEMPLATES;
+pub use provider::UpstreamProvider;
 
 /// Registers the endpoints of this crate, relative to the tenant. The application has an [`UpstreamClient`] in its data.
 pub fn routes(config: &mut ServiceConfig) {

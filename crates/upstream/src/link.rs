@@ -73,8 +73,8 @@ async fn leave(
         audit: Some(AuditEntry {
             tenant_id: Some(at.realm.tenant_id),
             user_id: Some(who.user_id),
-            detail: Some(format!("link_begun {}", provider.slug)),
-            ..AuditEntry::new(AuditEvent::IdentityProofAsked, by, from)
+            detail: Some(provider.slug.clone()),
+            ..AuditEntry::new(AuditEvent::IdentityLinkBegun, by, from)
         }),
     };
     departure.begin_by_page().await

@@ -38,7 +38,7 @@ pub const TEMPLATES: Templates = &[
 
 /// `upstream_refused.html`: nobody was signed in and nothing was linked.
 #[derive(Serialize)]
-pub struct RefusedPage {
+pub(crate) struct RefusedPage {
     pub shell: Shell,
     /// Chooses the sentence, and is shown for support.
     pub code: Refusal,
@@ -54,7 +54,7 @@ pub struct RefusedPage {
 
 /// `upstream_continue.html`: the last step before a provider, for somebody who adds an identity or accepts an invitation with one.
 #[derive(Serialize)]
-pub struct ContinuePage {
+pub(crate) struct ContinuePage {
     pub shell: Shell,
     pub provider: String,
     /// Somebody signed in adds it; the way back is to their account.
@@ -64,7 +64,7 @@ pub struct ContinuePage {
 
 /// `upstream_proof.html`: the question whose the account is. It tells nothing about the account.
 #[derive(Serialize)]
-pub struct ProofPage {
+pub(crate) struct ProofPage {
     pub shell: Shell,
     pub csrf: String,
     /// Which waiting identity it is about.
@@ -84,14 +84,15 @@ pub struct ProofPage {
 /// What went wrong with an answer to the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ProofNote {
+pub(crate) enum ProofNote {
     Expired,
     TooManyMails,
     NoMail,
 }
 
 impl ProofNote {
-    pub const ALL: &'static [Self] = &[Self::Expired, Self::TooManyMails, Self::NoMail];
+    #[cfg(test)]
+    pub(crate) const ALL: &'static [Self] = &[Self::Expired, Self::TooManyMails, Self::NoMail];
 
     pub(crate) const fn status(self) -> StatusCode {
         match self {
@@ -103,7 +104,7 @@ impl ProofNote {
 
 /// `upstream_proof_confirm.html`: the last question before an identity is linked.
 #[derive(Serialize)]
-pub struct ProofConfirmPage {
+pub(crate) struct ProofConfirmPage {
     pub shell: Shell,
     pub csrf: String,
     pub act: ProofAct,
@@ -122,7 +123,7 @@ pub struct ProofConfirmPage {
 /// What stands behind the yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ProofAct {
+pub(crate) enum ProofAct {
     /// A session of the account.
     Confirm,
     /// The mailbox.
@@ -131,7 +132,7 @@ pub enum ProofAct {
 
 /// `upstream_proof_sent.html`
 #[derive(Serialize)]
-pub struct ProofSentPage {
+pub(crate) struct ProofSentPage {
     pub shell: Shell,
     /// How long the link lives, at the most.
     pub minutes: u32,

@@ -24,13 +24,14 @@ macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $code:literal $status:ident,)*) => {
         /// A refusal, as the page names it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-        pub enum Refusal { $($(#[$doc])* #[serde(rename = $code)] $name,)* }
+        pub(crate) enum Refusal { $($(#[$doc])* #[serde(rename = $code)] $name,)* }
 
         impl Refusal {
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The stable word on the page, in the log, in the audit trail and in the metrics.
-            pub const fn code(self) -> &'static str {
+            pub(crate) const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 

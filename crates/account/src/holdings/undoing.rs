@@ -211,7 +211,7 @@ fn undo_address(
     let (user, since) = (found.user.id, found.link.user_epoch);
     for id in write.identities_linked_since(user, since)? {
         let linked = write.link(id)?;
-        if let Some(link) = linked.filter(|link| link.status != OwnerStatus::Deleted) {
+        if let Some(link) = linked.filter(|link| link.status == OwnerStatus::Active) {
             undo_identity(
                 write,
                 ("linked", &link, OwnerStatus::Deleted),
@@ -247,8 +247,9 @@ fn found(
         LinkKind::Undo(id) => approval(read, &user, *id)?,
         LinkKind::UndoLinked(id) => {
             identity = read.link(*id)?.filter(|link| is_own(link, (tenant, &user)));
+            // What an administrator disabled stays so, or it could be linked anew past them.
             look_at(read, identity.as_ref(), Undoable::Linked)?
-                .map(|(what, status)| (what, status == OwnerStatus::Deleted))
+                .map(|(what, status)| (what, status != OwnerStatus::Active))
         }
         LinkKind::UndoUnlinked(id) => {
             identity = read.link(*id)?.filter(|link| is_own(link, (tenant, &user)));

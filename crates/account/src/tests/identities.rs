@@ -395,6 +395,19 @@ async fn a_thief_who_signs_out_everywhere_does_not_void_the_link_that_takes_his_
     assert!(!thief.is_signed_in().await, "or it would be linked again");
 }
 
+/// Otherwise it could be linked anew past the administrator.
+#[actix_web::test]
+async fn what_an_administrator_disabled_is_not_taken_away_by_mail() {
+    let app = App::with_mail();
+    let link = app.add_link(app.ada, app.add_provider("company"), "thief");
+    app.tell(IdentityChange::Linked(link));
+    let path = app.mailed_path();
+    app.write(move |write| write.link_set_status(link, OwnerStatus::Disabled));
+    let done = follow(&mut app.browser(), &path).await;
+    assert_eq!(done.location(), "/account/undone?what=linked");
+    assert_eq!(app.link_status(link), OwnerStatus::Disabled);
+}
+
 #[actix_web::test]
 async fn an_identity_comes_back_only_under_the_epoch_that_it_was_taken_away_under() {
     let app = App::with_mail();

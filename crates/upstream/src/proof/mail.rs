@@ -16,7 +16,7 @@ use curfew_store::mailed_links::LinkKind;
 use curfew_store::{StoreError, Write};
 
 use super::Here;
-use super::page::{Asked, ask};
+use super::page::{Question, ask};
 use super::waiting::Waiting;
 use crate::pages::{ProofNote, ProofSentPage};
 use crate::refusal::{Back, Refusal};
@@ -28,14 +28,14 @@ pub(super) async fn send(
     here: &Here,
 ) -> Result<HttpResponse, Stop> {
     if at.edge.mailer.is_none() || here.waiting.user.email.is_none() {
-        return Ok(ask(at, here, Asked::again(ProofNote::NoMail)));
+        return Ok(ask(at, here, Question::again(ProofNote::NoMail)));
     }
     let from = origin::of(at.request, at.edge);
     let ip = from.ip.clone().unwrap_or_default();
     let bucket = Bucket::new("password_links_address", &[&ip]);
     let budget = Guess::new(vec![(bucket, at.edge.rates.password_links_address)]);
     let too_many = |wait| {
-        let mut page = ask(at, here, Asked::again(ProofNote::TooManyMails));
+        let mut page = ask(at, here, Question::again(ProofNote::TooManyMails));
         answer::retry_after(&mut page, wait);
         page
     };

@@ -33,7 +33,7 @@ use crate::pages::ProofNote;
 use crate::refusal::{Back, Refusal, count};
 use crate::stop::{Stop, pages};
 
-use page::Asked;
+use page::Question;
 use proving::{Proved, ProvedBy, Proving};
 use waiting::Waiting;
 
@@ -80,7 +80,7 @@ pub(crate) async fn asked(
     if here.may_confirm(at).is_some() {
         return Ok(see_other(&at.realm.path(&path(proof))));
     }
-    Ok(page::ask(at, &here, Asked { note: None, status }))
+    Ok(page::ask(at, &here, Question { note: None, status }))
 }
 
 /// Shows a waiting identity to whoever it may be shown to.
@@ -98,7 +98,7 @@ async fn show(
         return Err(invalid(at, Back::Account));
     }
     let status = note.map_or(StatusCode::OK, ProofNote::status);
-    Ok(page::ask(at, &here, Asked { note, status }))
+    Ok(page::ask(at, &here, Question { note, status }))
 }
 
 fn request_of(form: &Form<'_>) -> Option<LinkProofId> {
@@ -201,7 +201,7 @@ async fn send(
         return Err(invalid(at, Back::Account));
     }
     if let Err(Expired) = check_form(at, &here.form_owner(), form)? {
-        let asked = Asked::again(ProofNote::Expired);
+        let asked = Question::again(ProofNote::Expired);
         return Ok(page::ask(at, &here, asked));
     }
     mail::send(at, edge, &here).await

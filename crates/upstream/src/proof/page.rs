@@ -13,12 +13,12 @@ use super::{Here, path};
 use crate::pages::{ProofAct, ProofConfirmPage, ProofNote, ProofPage};
 
 /// How the question is asked.
-pub(super) struct Asked {
+pub(super) struct Question {
     pub(super) note: Option<ProofNote>,
     pub(super) status: StatusCode,
 }
 
-impl Asked {
+impl Question {
     pub(super) const fn again(note: ProofNote) -> Self {
         Self {
             note: Some(note),
@@ -28,7 +28,7 @@ impl Asked {
 }
 
 /// Asks for the mailbox or a session.
-pub(super) fn ask(at: &PageContext<'_>, here: &Here, asked: Asked) -> HttpResponse {
+pub(super) fn ask(at: &PageContext<'_>, here: &Here, asked: Question) -> HttpResponse {
     let waiting = &here.waiting;
     let proof = path(waiting.proof.id);
     let proof_path = at.realm.path(&proof);

@@ -1,7 +1,6 @@
 //! `curfew upstream test`: would a sign-in through the provider work?
 
-use curfew_upstream::check::{CheckLine, Verdict};
-use curfew_upstream::{Contact, UpstreamProvider};
+use curfew_upstream::{CheckLine, Contact, UpstreamProvider, Verdict};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -19,7 +18,7 @@ pub(super) fn run(opened: &Opened, slug: &str) -> Result<(), Failure> {
             provider: &provider,
             now: opened.admin.store().clock().now(),
         };
-        Ok(curfew_upstream::client::check(contact).await)
+        Ok(curfew_upstream::check(contact).await)
     })?;
     let works = lines.iter().all(CheckLine::is_ok);
     if opened.out.json {
