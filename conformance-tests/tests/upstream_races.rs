@@ -81,6 +81,9 @@ fn unlinking(world: &World, number: u64) -> Request {
     let came = coming(world, number);
     let answer = browser.send(came);
     browser.assert_let_in(&answer);
+    // This kind of provider does not say when somebody signed in there, and unlinking wants that it was lately.
+    let began = "(SELECT created_at FROM nodes WHERE nodes.id = sessions.node_id)";
+    world.query(&format!("UPDATE sessions SET authenticated_at = {began}"));
     let page = browser.get("/account/identities").expect(200).text();
     let csrf = html::input(&page, "csrf").expect("a form token");
     let name = format!("u{}", number / 2);

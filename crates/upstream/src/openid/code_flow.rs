@@ -27,6 +27,9 @@ use crate::tokens::granted;
 /// Asked for when the provider's settings name no scopes. `openid` is always asked for.
 const SCOPES: &[&str] = &["email", "profile"];
 
+/// So long ago may the sign-in be that nobody is asked for another: a year. Longer ones overflow where providers add 32-bit numbers.
+const ANY_AGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 type Client = CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
 fn client(
@@ -82,12 +85,15 @@ pub(super) fn authorization_url(
         .add_scopes(scopes(provider).map(|scope| Scope::new(scope.to_owned())))
         .add_extra_param("code_challenge", request.code_challenge)
         .add_extra_param("code_challenge_method", "S256");
-    if request.reauthenticate {
-        // `max_age` makes `auth_time` a must (Core §3.1.2.1), `prompt` is understood by more providers.
-        built = built
+    // `max_age` makes `auth_time` a must (Core §3.1.2.1), by which we know whether the sign-in there is fresh.
+    built = if request.reauthenticate {
+        // `prompt` is understood by more providers.
+        built
             .set_max_age(Duration::ZERO)
-            .add_prompt(CoreAuthPrompt::Login);
-    }
+            .add_prompt(CoreAuthPrompt::Login)
+    } else {
+        built.set_max_age(ANY_AGE)
+    };
     Ok(built.url().0)
 }
 

@@ -33,6 +33,7 @@ async fn the_browser_is_sent_off_with_state_nonce_and_pkce() {
         ("client_id", "curfew"),
         ("code_challenge", "ch"),
         ("code_challenge_method", "S256"),
+        ("max_age", "31536000"),
         ("nonce", "n-1"),
         ("redirect_uri", REDIRECT),
         ("response_type", "code"),
