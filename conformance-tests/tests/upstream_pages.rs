@@ -373,6 +373,28 @@ fn browser_cannot_unlink_the_last_way_in() {
     });
 }
 
+/// Somebody who was invited takes an identity instead of a password.
+#[test]
+fn browser_accepts_an_invitation_with_an_identity() {
+    play("upstream-invited", setup(), |stage| async move {
+        let _work = provider(&stage, &["--sign-ups", "invite"]);
+        let invited = stage.world.cli(&["user", "add", "grace"]);
+        let url = invited["invitation_url"].as_str().expect("a link");
+        stage.go(url.trim_start_matches(stage.world.issuer())).await;
+        stage.picture("page").await;
+        stage.click_on(By::Css(".providers button")).await;
+        stage.expect_heading("One more step").await;
+        stage.picture("continue").await;
+        stage.click("upstream-continue").await;
+        stage.sign_in_at_oidc_provider("s-grace").await;
+        expect_path(&stage, "/account").await;
+        stage.picture("account").await;
+        let links = stage.world.links();
+        assert_eq!(links.len(), 1, "{links:?}");
+        assert_eq!((&*links[0][2], &*links[0][3]), ("s-grace", "grace"));
+    });
+}
+
 /// The provider is away, and the person goes away at the provider.
 #[test]
 fn browser_is_told_when_a_provider_does_not_answer_or_says_no() {
