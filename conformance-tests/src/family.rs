@@ -18,10 +18,9 @@ pub struct Family {
 }
 
 impl World {
-    /// A device that may ask for `notes`, which from now on may be put into personal tokens as well.
+    /// A public client of devices that may refresh.
     #[track_caller]
-    pub fn add_device(&self) -> Client {
-        self.run(&["scope", "change", "notes", "--personal", "true"], "");
+    pub fn add_tv(&self) -> Client {
         let options = [
             "--public",
             "--grant",
@@ -34,6 +33,13 @@ impl World {
             "offline_access",
         ];
         self.add_client("tv", "", &options)
+    }
+
+    /// A device that may ask for `notes`, which from now on may be put into personal tokens as well.
+    #[track_caller]
+    pub fn add_device(&self) -> Client {
+        self.run(&["scope", "change", "notes", "--personal", "true"], "");
+        self.add_tv()
     }
 
     /// Lets whoever is signed in approve one of everything.

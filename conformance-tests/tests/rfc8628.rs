@@ -5,22 +5,6 @@ use conformance_tests::{
     on_both_backends, pkce, wire,
 };
 
-/// A public client of devices that may refresh.
-fn tv(world: &World) -> Client {
-    let options = [
-        "--public",
-        "--grant",
-        "device_code",
-        "--grant",
-        "refresh_token",
-        "--scope",
-        "notes",
-        "--scope",
-        "offline_access",
-    ];
-    world.add_client("tv", "", &options)
-}
-
 fn start(world: &World, client: &Client) -> Device {
     world
         .http()
@@ -35,7 +19,7 @@ fn shows(page: &Response, id: &str) -> bool {
 on_both_backends! {
     fn s8628_01_a_device_gets_its_codes_links_and_times(backend) {
         let world = World::start(backend);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         let answer = &device.answer;
         let uri = format!("{}/device", world.issuer());
         assert_eq!(answer["verification_uri"], uri.as_str());
@@ -56,7 +40,7 @@ on_both_backends! {
             setup = setup.nodes(3);
         }
         let world = World::with(setup);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         let nodes = world.nodes();
         nodes[0].poll(&device).expect_error(400, "authorization_pending");
         // C23: the interval grows by 5 s with each poll that comes too early, and every node knows.
@@ -77,7 +61,7 @@ on_both_backends! {
 
     fn c22_a_denied_device_hears_so_for_good(backend) {
         let world = World::start(backend);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         let page = world.browser().decide_device(&device, "ada", "deny").expect(200);
         assert!(page.text().contains("was not connected"), "{page:?}");
         for _ in 0..2 {
@@ -87,7 +71,7 @@ on_both_backends! {
 
     fn c21_an_expired_code_is_expired_for_the_person_and_for_the_device(backend) {
         let world = World::with(Setup::new(backend).time_travel());
-        let client = tv(&world);
+        let client = world.add_tv();
         let (waiting, approved) = (start(&world, &client), start(&world, &client));
         let mut browser = world.browser();
         browser.approve_device(&approved);
@@ -104,7 +88,7 @@ on_both_backends! {
 
     fn c20_another_clients_device_code_is_refused_and_not_burned(backend) {
         let world = World::start(backend);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         let thief = world.add_client("thief", "", &["--public", "--grant", "device_code", "--scope", "notes"]);
         world.browser().approve_device(&device);
         let stolen = Device { client: thief, ..device.clone() };
@@ -133,7 +117,7 @@ on_both_backends! {
         let world = World::start(backend);
         // SXD-03: a client that can be redirected to does not get it by itself.
         world.http().send(&Request::device_authorization(&world.app, &[])).expect_error(400, "unauthorized_client");
-        let client = tv(&world);
+        let client = world.add_tv();
         let (waiting, approved) = (start(&world, &client), start(&world, &client));
         world.browser().approve_device(&approved);
         world.run(&["tenant", "change", "default", "--device-flow", "off"], "");
@@ -156,7 +140,7 @@ on_both_backends! {
 
     fn c36_a_client_deleted_between_approval_and_poll_is_no_client(backend) {
         let world = World::start(backend);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         world.browser().approve_device(&device);
         world.run(&["client", "delete", "tv"], "");
         world.http().poll(&device).expect_error(401, "invalid_client");
@@ -165,7 +149,7 @@ on_both_backends! {
     fn a13_a_user_deleted_after_the_approval_means_access_denied(backend) {
         let world = World::start(backend);
         world.add_user("bob");
-        let client = tv(&world);
+        let client = world.add_tv();
         for (name, kill) in [("bob", "delete"), ("ada", "suspend")] {
             let device = start(&world, &client);
             world.browser().decide_device(&device, name, "approve").expect(200);
@@ -178,7 +162,7 @@ on_both_backends! {
 
     fn c30_only_members_may_use_a_restricted_client_at_approval_and_at_the_poll(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         world.run(&["client", "change", "tv", "--restricted", "true"], "");
         let device = start(&world, &client);
         let page = world.browser().decide_device(&device, "ada", "approve").expect(403);
@@ -209,7 +193,7 @@ on_both_backends! {
 
     fn c33_links_come_from_the_configured_issuer(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         let request = Request::device_authorization(&client, &[]).header("X-Forwarded-Host", "evil.test").header("X-Forwarded-Proto", "https").header("Forwarded", "host=evil.test");
         let answer = world.http().send(&request).expect(200);
         assert!(!answer.text().contains("evil"), "{answer:?}");
@@ -218,7 +202,7 @@ on_both_backends! {
 
     fn c07_a_lifetime_that_is_none_is_a_bad_request(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         for lifetime in ["0", "-1", "1.5", "abc", "4294967296", "99999999999999999999999", "+60", " 60", "0x10", "60s"] {
             let refused = world.http().send(&Request::device_authorization(&client, &[("requested_token_lifetime", lifetime)]));
             refused.expect_error(400, "invalid_request");
@@ -253,7 +237,7 @@ on_both_backends! {
 
     fn pkce_binds_the_device_code_when_the_device_asks_for_it(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         let verifier = pkce::random();
         let challenge = pkce::challenge(&verifier);
         for bad in [
@@ -275,7 +259,7 @@ on_both_backends! {
 
     fn c27_every_spelling_of_the_code_is_understood(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         let mut browser = world.signed_in("ada");
         let spellings: [fn(&str) -> String; 4] = [
             |code| code.to_lowercase(),
@@ -297,7 +281,7 @@ on_both_backends! {
 
     fn c31_a_complete_link_fills_the_code_in_and_decides_nothing(backend) {
         let world = World::start(backend);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         let link = device.answer["verification_uri_complete"].as_str().expect("a link").replace(world.issuer(), "");
         let mut browser = world.browser();
         // Sign-in comes first, and leads back.
@@ -329,7 +313,7 @@ on_both_backends! {
     fn c31_tampered_fields_another_session_and_double_clicks_change_nothing(backend) {
         let world = World::start(backend);
         world.add_user("eve");
-        let client = tv(&world);
+        let client = world.add_tv();
         let (device, other) = (start(&world, &client), start(&world, &client));
         let mut ada = world.signed_in("ada");
         let page = ada.type_code("", &device.user_code, "ada");
@@ -357,7 +341,7 @@ on_both_backends! {
 
     fn c32_a_remembered_consent_never_skips_the_page(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         let mut browser = world.browser();
         for _ in 0..2 {
             let device = start(&world, &client);
@@ -372,7 +356,7 @@ on_both_backends! {
 
     fn c26_wrong_codes_are_counted_and_all_look_alike(backend) {
         let world = World::with(Setup::new(backend).default_limits());
-        let client = tv(&world);
+        let client = world.add_tv();
         let (used, waiting) = (start(&world, &client), start(&world, &client));
         let mut browser = world.signed_in("ada");
         browser.approve_device(&used);
@@ -402,7 +386,7 @@ on_both_backends! {
 
     fn c40_after_the_redemption_nothing_is_left_of_what_was_asked(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         let (used, denied) = (start(&world, &client), start(&world, &client));
         let mut browser = world.browser();
         browser.approve_device(&used);
@@ -415,7 +399,7 @@ on_both_backends! {
 
     fn c16_the_family_of_a_device_never_outlives_its_approval(backend) {
         let world = World::with(Setup::new(backend).time_travel().env("CURFEW_LIFETIMES_DEVICE_APPROVAL", "3600"));
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         world.browser().approve_device(&device);
         let mut tokens = Tokens::of(&world.http().poll(&device));
         for _ in 0..5 {
@@ -432,7 +416,7 @@ on_both_backends! {
             return;
         }
         let world = World::start(backend);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         world.query("ALTER TABLE device_codes RENAME TO hidden");
         world.http().poll(&device).expect_error(503, "temporarily_unavailable");
         world.http().send(&Request::device_authorization(&device.client, &[])).expect_error(503, "temporarily_unavailable");
@@ -443,7 +427,7 @@ on_both_backends! {
     fn race_c19_a_hundred_polls_of_one_approved_device_give_one_token(backend) {
         let setup = Setup::new(backend).nodes(if backend == Backend::Postgres { 3 } else { 1 });
         let world = World::with(setup);
-        let client = tv(&world);
+        let client = world.add_tv();
         for _ in 0..5 {
             let device = start(&world, &client);
             world.browser().approve_device(&device);
@@ -468,7 +452,7 @@ on_both_backends! {
         let setup = Setup::new(backend).nodes(if backend == Backend::Postgres { 3 } else { 1 });
         let world = World::with(setup);
         world.add_user("bob");
-        let client = tv(&world);
+        let client = world.add_tv();
         for round in 0..20 {
             let device = start(&world, &client);
             let people: Vec<(Browser, Response)> = ["ada", "bob"].iter().map(|name| {
@@ -495,7 +479,7 @@ on_both_backends! {
     fn race_a13_polls_against_approval_against_deletion_leave_nothing_alive(backend) {
         let setup = Setup::new(backend).nodes(if backend == Backend::Postgres { 3 } else { 1 });
         let world = World::with(setup);
-        let client = tv(&world);
+        let client = world.add_tv();
         for round in 0..6 {
             let name = format!("user{round}");
             world.add_user(&name);
@@ -544,7 +528,7 @@ on_both_backends! {
 
     fn device_authorizations_are_limited_by_address_and_by_client(backend) {
         let world = World::with(Setup::new(backend).env("CURFEW_RATE_LIMITS_DEVICE_CODES_OUTSTANDING", "3"));
-        let client = tv(&world);
+        let client = world.add_tv();
         for _ in 0..3 {
             start(&world, &client);
         }
@@ -553,7 +537,7 @@ on_both_backends! {
         let other = world.add_client("other", "", &["--public", "--grant", "device_code", "--scope", "notes"]);
         world.http().start_device(&other, &[]);
         let world = World::with(Setup::new(backend).default_limits());
-        let client = tv(&world);
+        let client = world.add_tv();
         for _ in 0..10 {
             start(&world, &client);
         }
@@ -563,7 +547,7 @@ on_both_backends! {
     fn sxd_04_an_operator_may_demand_that_both_are_in_one_network(backend) {
         let setup = Setup::new(backend).env("CURFEW_DEVICE_OTHER_ADDRESS", "refuse").env("CURFEW_PROXY_TRUSTED", "127.0.0.1");
         let world = World::with(setup);
-        let client = tv(&world);
+        let client = world.add_tv();
         let asked = |from: &str| {
             let request = Request::device_authorization(&client, &[("scope", "notes")]).header("X-Forwarded-For", from);
             let answer = world.http().send(&request).expect(200);
@@ -580,7 +564,7 @@ on_both_backends! {
 
     fn s8628_09_no_code_is_kept_or_logged(backend) {
         let world = World::start(backend);
-        let device = start(&world, &tv(&world));
+        let device = start(&world, &world.add_tv());
         let mut browser = world.browser();
         let link = format!("/device?user_code={}", device.user_code);
         browser.device_page(&link, "ada");

@@ -31,21 +31,6 @@ fn own_session(browser: &mut Browser) -> String {
         .to_owned()
 }
 
-fn tv(world: &World) -> Client {
-    let options = [
-        "--public",
-        "--grant",
-        "device_code",
-        "--grant",
-        "refresh_token",
-        "--scope",
-        "notes",
-        "--scope",
-        "offline_access",
-    ];
-    world.add_client("tv", "", &options)
-}
-
 fn approved(world: &World, client: &Client) -> (Device, Tokens) {
     let device = world
         .http()
@@ -91,7 +76,7 @@ on_both_backends! {
             setup = setup.nodes(3);
         }
         let world = World::with(setup);
-        let (_, device) = approved(&world, &tv(&world));
+        let (_, device) = approved(&world, &world.add_tv());
         let (mut here, mut there) = (world.signed_in("ada"), world.signed_in("ada"));
         let tokens = world.tokens(&mut here, &world.app);
         let epoch = || world.query("SELECT epoch FROM users WHERE username = 'ada'").trim().parse::<i64>().expect("a number");
@@ -134,7 +119,7 @@ on_both_backends! {
 
     fn a_device_is_disowned_with_everything_it_got(backend) {
         let world = World::start(backend);
-        let client = tv(&world);
+        let client = world.add_tv();
         let ((_, mine), (_, foreign)) = (approved(&world, &client), approved(&world, &client));
         let mut browser = world.signed_in("ada");
         let page = browser.get("/account").expect(200);
@@ -154,7 +139,7 @@ on_both_backends! {
         let world = World::start(backend);
         let mut browser = world.signed_in("ada");
         let tokens = world.tokens(&mut browser, &world.app);
-        let (_, device) = approved(&world, &tv(&world));
+        let (_, device) = approved(&world, &world.add_tv());
         let asked = browser.get("/account/tokens/end-all").expect(200);
         browser.submit(&asked, &[]).expect(303);
         world.assert_dead(&tokens.access);

@@ -111,15 +111,15 @@ on_both_backends! {
         let callbacks = [&work, &other, &twin].map(|own| own.added["callback_uri"].as_str().expect("a URI").to_owned());
         assert!(callbacks[0] != callbacks[1] && callbacks[1] != callbacks[2] && callbacks[0] != callbacks[2], "{callbacks:?}");
         let mut browser = world.browser();
-        for place in ["/upstream/other/callback", "/t/acme/upstream/work/callback"] {
+        for place in [other.path("callback"), twin.path("callback")] {
             let back = almost_back(&mut browser, &work, "s-1");
             assert!(back.starts_with(&callbacks[0]), "{back}");
-            let moved = back.replace("/upstream/work/callback", place);
+            let moved = back.replace(&work.path("callback"), &place);
             refused(&world, &mut browser, &moved, STATE);
             // It is used up.
             refused(&world, &mut browser, &back, STATE);
         }
-        let nowhere = almost_back(&mut browser, &work, "s-1").replace("/work/", "/nowhere/");
+        let nowhere = almost_back(&mut browser, &work, "s-1").replace(&work.path("callback"), "/upstream/nowhere/callback");
         assert_eq!(browser.come_back(&nowhere).status, 404);
     }
 

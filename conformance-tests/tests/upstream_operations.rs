@@ -67,8 +67,10 @@ on_both_backends! {
     fn a_provider_is_added_shown_changed_and_ended_and_its_secret_is_never_printed(backend) {
         let curfew = prepared(backend);
         let added = add(&curfew, "work", &["--name", "Work", "--domain", "Example.test", "--sign-ups", "invite", "--quarantine"]);
-        assert_eq!(added["callback_uri"], format!("{}/upstream/work/callback", curfew.issuer()));
-        assert_eq!(added["backchannel_logout_uri"], format!("{}/upstream/work/backchannel-logout", curfew.issuer()));
+        for (uri, endpoint) in [("callback_uri", "callback"), ("backchannel_logout_uri", "backchannel-logout")] {
+            let (issuer, slug) = (curfew.issuer(), "work");
+            assert_eq!(added[uri], format!("{issuer}/upstream/{slug}/{endpoint}"));
+        }
         assert_eq!(added["has_client_secret"], true);
         let policy = &added["settings"]["policy"];
         assert_eq!((&policy["email_fallback"], &policy["legacy_links"]), (&"first_link".into(), &"confirm".into()));

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use stage::{Stage, play, usual, with_mail};
 use thirtyfour::prelude::*;
 
+/// The button of the sign-in page.
+const TO_THE_OTHER_SIDE: &str = ".providers a[href*='/upstream/work']";
+
 /// Everybody at the other side.
 fn people() -> Value {
     let person =
@@ -47,9 +50,7 @@ async fn words(stage: &Stage) -> String {
 /// From the sign-in page to the other side, where `subject` signs in.
 async fn come_as(stage: &Stage, subject: &str) {
     stage.go("/login").await;
-    stage
-        .click_on(By::Css(".providers a[href*='/upstream/work/']"))
-        .await;
+    stage.click_on(By::Css(TO_THE_OTHER_SIDE)).await;
     stage.sign_in_at_oidc_provider(subject).await;
 }
 
@@ -400,19 +401,18 @@ fn browser_accepts_an_invitation_with_an_identity() {
 fn browser_is_told_when_a_provider_does_not_answer_or_says_no() {
     play("upstream-away", setup(), |stage| async move {
         let upstream = provider(&stage, &[]);
-        stage.go("/upstream/work/callback?state=nothing").await;
+        let (callback, start) = (upstream.path("callback"), upstream.path("start"));
+        stage.go(&format!("{callback}?state=nothing")).await;
         assert!(words(&stage).await.contains("upstream_state_invalid"));
         stage.picture("state").await;
         drop(upstream);
         stage.go("/login").await;
-        stage
-            .click_on(By::Css(".providers a[href*='/upstream/work/']"))
-            .await;
+        stage.click_on(By::Css(TO_THE_OTHER_SIDE)).await;
         let told = words(&stage).await;
         assert!(told.contains("upstream_unavailable"), "{told}");
         stage.picture("unavailable").await;
         stage.world.run(&["upstream", "disable", "work"], "");
-        stage.go("/upstream/work/start").await;
+        stage.go(&start).await;
         assert!(words(&stage).await.contains("provider_disabled"));
         stage.picture("disabled").await;
     });

@@ -122,9 +122,13 @@ fn may_change(user: &User, new: &str) -> Result<(), AddressAskRefusal> {
 
 /// Is it the address that the account has, however it is spelled?
 pub fn is_own_address(user: &User, address: &str) -> bool {
-    let key = email::canonical(address);
     let own = user.email.as_deref();
-    own == Some(address) || (key.is_some() && key == own.and_then(email::canonical))
+    own.is_some_and(|own| is_same_address(own, address))
+}
+
+fn is_same_address(one: &str, other: &str) -> bool {
+    let key = email::canonical(one);
+    one == other || (key.is_some() && key == email::canonical(other))
 }
 
 /// Does another account of the tenant have the address?
@@ -268,10 +272,10 @@ impl AddressProof {
     /// the mailbox in between, which may be a thief's, gets no way back.
     fn tell(&self, write: &mut Write<'_>, user: &User, address: &str) -> Result<(), StoreError> {
         let before = write.addresses_before(user.id)?;
-        let same = |own: &&(String, i64)| {
-            own.0 == address || email::canonical(&own.0) == email::canonical(address)
-        };
-        let put_back = before.iter().find(same).map(|(_, epoch)| *epoch);
+        let put_back = before
+            .iter()
+            .find(|(own, _)| is_same_address(own, address))
+            .map(|(_, epoch)| *epoch);
         if let Some(epoch) = put_back {
             write.address_undoing_void(user.id, epoch)?;
         }

@@ -108,24 +108,14 @@ pub fn undo(
         (Undoable::Linked(_), Some(link)) => {
             // The session that linked it may be a thief's, and would link it again.
             write.user_epoch_raise(found.user.id)?;
-            let to = OwnerStatus::Deleted;
-            Ok(undo_identity(
-                write,
-                ("linked", link, to),
-                found.undo.over,
-                entry,
-            )?)
+            let undone = ("linked", link, OwnerStatus::Deleted);
+            undo_identity(write, undone, found.undo.over, entry).map(Ok)?
         }
         (Undoable::Unlinked(_), Some(link)) => {
-            let to = OwnerStatus::Active;
-            Ok(undo_identity(
-                write,
-                ("unlinked", link, to),
-                found.undo.over,
-                entry,
-            )?)
+            let undone = ("unlinked", link, OwnerStatus::Active);
+            undo_identity(write, undone, found.undo.over, entry).map(Ok)?
         }
-        (Undoable::Address(old), _) => Ok(undo_address(write, (&found, old), notice, entry)?),
+        (Undoable::Address(old), _) => undo_address(write, (&found, old), notice, entry).map(Ok)?,
         (Undoable::Linked(_) | Undoable::Unlinked(_), None) => Err(UndoRefusal::LinkIsDead),
     };
     Ok(done.map(|()| found.undo))
@@ -212,12 +202,8 @@ fn undo_address(
     for id in write.identities_linked_since(user, since)? {
         let linked = write.link(id)?;
         if let Some(link) = linked.filter(|link| link.status == OwnerStatus::Active) {
-            undo_identity(
-                write,
-                ("linked", &link, OwnerStatus::Deleted),
-                false,
-                entry.clone(),
-            )?;
+            let undone = ("linked", &link, OwnerStatus::Deleted);
+            undo_identity(write, undone, false, entry.clone())?;
         }
     }
     write.address_undoing_void(user, since)?;
